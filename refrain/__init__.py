@@ -1,0 +1,1 @@
+"""Refrain watches patients through their laboratory results."""

@@ -1,0 +1,1 @@
+"""What travels between services: events, topics, derived ids, and how an alert lives."""

@@ -1,0 +1,1 @@
+"""How a process lives: streams, ledger, publishing, health, metrics, logs."""

@@ -1,0 +1,1 @@
+"""What runs: one folder, one service, the same rooms in each."""

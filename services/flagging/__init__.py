@@ -1,0 +1,1 @@
+"""Flagging: places each observation against its range."""

@@ -1,0 +1,1 @@
+"""Whatever of flagging has a socket, a file or a database."""

@@ -1,0 +1,1 @@
+"""The pure core of flagging: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""Intake: the only door. Reads feeds, publishes what can be used, quarantines the rest."""

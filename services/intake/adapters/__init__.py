@@ -1,0 +1,1 @@
+"""Whatever of intake has a socket, a file or a database."""

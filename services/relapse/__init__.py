@@ -1,0 +1,1 @@
+"""Relapse: watches the course and raises, amends and retracts alerts."""

@@ -1,0 +1,1 @@
+"""Whatever of relapse has a socket, a file or a database."""

@@ -1,0 +1,1 @@
+"""The pure core of relapse: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""Response: classifies a patient's course under treatment, axis by axis."""

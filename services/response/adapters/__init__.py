@@ -1,0 +1,1 @@
+"""Whatever of response has a socket, a file or a database."""

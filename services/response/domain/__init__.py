@@ -1,0 +1,1 @@
+"""The pure core of response: no clock, no I/O."""
