@@ -63,7 +63,7 @@ def lines(events: Iterable[CareEvent]) -> tuple[Line, ...]:
                 start=body.start,
                 end=end,
                 first_dose=min(doses, default=body.start),
-            )  # fmt: skip
+            )
         )
     return tuple(result)
 
