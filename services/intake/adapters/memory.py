@@ -1,0 +1,228 @@
+"""What intake remembers: bodies it has seen, and the work list of what it could not use (SQL, no patient data).
+
+Losing this memory costs a counter, never a result: ids are derived, so a body published twice is one result.
+A body counts as seen only on the Kafka log it was written to: another cluster or a wiped log starts empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+from refrain.contracts.events import Quarantined
+
+SEEN_FOR = timedelta(days=365)
+"""How long a body counts as seen (feeds.md 9)."""
+SCHEMA = "intake"
+"""Of PostgreSQL: a schema per service; SQLite has a file per service."""
+PAGE_LIMIT = 500
+BUSY_SECONDS = 5
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+metadata = MetaData()
+SEEN = Table(
+    "seen",
+    metadata,
+    Column("log", String(120), primary_key=True, comment="the Kafka log it was written to"),
+    Column("body", String(64), primary_key=True, comment="hash of sender and message, without what a resend changes"),
+    Column("seen_at", BigInteger, nullable=False, index=True, comment="seconds since 1970"),
+)
+UNUSABLE = Table(
+    "unusable",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("recorded_at", BigInteger, nullable=False, index=True, comment="microseconds since 1970"),
+    Column("sender", String(200), nullable=False),
+    Column("listener", String(200), nullable=False),
+    Column("reason", String(80), nullable=False),
+    Column("place", String(80), nullable=False),
+    Column("whole_message", Boolean, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the work list; ``size`` in bytes, ``hash`` the SHA-256 of the message."""
+
+    event_id: str
+    recorded_at: datetime
+    sender: str
+    listener: str
+    reason: str
+    place: str
+    whole_message: bool
+    hash: str
+    size: int
+
+
+class Memory:
+    """The tables of one database. Blocking; safe from several threads. Raises SQLAlchemyError when it is away."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = engine(url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def seen(self, log: str, body: str, at: datetime) -> bool:
+        """Whether this body was remembered on this log within :data:`SEEN_FOR` before ``at``."""
+        oldest = int((at - SEEN_FOR).timestamp())
+        query = select(SEEN.c.seen_at).where(SEEN.c.log == log, SEEN.c.body == body, SEEN.c.seen_at > oldest)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def remember(self, log: str, body: str | None, unusable: Sequence[Quarantined], at: datetime) -> None:
+        """Keeps a body (when given) and work list entries, in one transaction. Repeating is harmless."""
+        with self._engine.begin() as connection:
+            if body is not None:
+                row = {"log": log, "body": body, "seen_at": int(at.timestamp())}
+                insert = _insert(connection)(SEEN).values(row)
+                keys = [SEEN.c.log, SEEN.c.body]
+                connection.execute(insert.on_conflict_do_update(index_elements=keys, set_={"seen_at": row["seen_at"]}))
+            for one in unusable:
+                insert = _insert(connection)(UNUSABLE).values(_row(one))
+                connection.execute(insert.on_conflict_do_nothing(index_elements=[UNUSABLE.c.event_id]))
+
+    def forget(self, at: datetime) -> int:
+        """Drops bodies that no longer count as seen; how many."""
+        with self._engine.begin() as connection:
+            old = SEEN.c.seen_at <= int((at - SEEN_FOR).timestamp())
+            return connection.execute(delete(SEEN).where(old)).rowcount
+
+    def unusable(self, *, sender: str = "", reason: str = "", limit: int = 100, before: str = "") -> list[Item]:
+        """The work list, newest first, at most ``limit`` (500) entries, after the entry with the id ``before``.
+
+        KeyError when no entry has that id.
+        """
+        query = select(UNUSABLE).order_by(UNUSABLE.c.recorded_at.desc(), UNUSABLE.c.event_id.desc())
+        if sender:
+            query = query.where(UNUSABLE.c.sender == sender)
+        if reason:
+            query = query.where(UNUSABLE.c.reason == reason)
+        with self._engine.connect() as connection:
+            if before:
+                mark = connection.execute(select(UNUSABLE).where(UNUSABLE.c.event_id == before)).mappings().first()
+                if mark is None:
+                    raise KeyError(before)
+                same = (UNUSABLE.c.recorded_at == mark["recorded_at"]) & (UNUSABLE.c.event_id < before)
+                query = query.where((UNUSABLE.c.recorded_at < mark["recorded_at"]) | same)
+            return [_item(row) for row in connection.execute(query.limit(min(limit, PAGE_LIMIT))).mappings()]
+
+
+def _insert(connection: Connection) -> Any:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+
+def _row(one: Quarantined) -> dict[str, Any]:
+    copied = {
+        name: getattr(one, name) for name in ("sender", "listener", "reason", "place", "whole_message", "hash", "size")
+    }
+    return copied | {"event_id": str(one.event_id), "recorded_at": _microseconds(one.recorded_at)}
+
+
+def _item(row: Any) -> Item:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row["recorded_at"])
+    return Item(**{**row, "recorded_at": moment})
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+# --- the database ---------------------------------------------------------------------------------------------
+
+
+def engine(url: str) -> Engine:
+    """An engine whose connections find the tables: the service's schema on PostgreSQL, WAL on SQLite.
+
+    ``postgresql://`` means psycopg 3, the driver that is installed.
+    """
+    where = make_url(url)
+    if where.get_backend_name() == "postgresql":
+        made = create_engine(where.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        event.listen(made, "connect", _use_schema)
+        return made
+    if where.database:
+        Path(where.database).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(where, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    event.listen(made, "connect", _use_wal)
+    return made
+
+
+def _use_schema(connection: Any, _: Any) -> None:
+    connection.execute(f"SET search_path TO {SCHEMA}")
+    connection.commit()
+
+
+def _use_wal(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def upgrade(url: str) -> None:
+    """Brings the database to the newest revision. Does nothing when it is there already."""
+    with _connected(url) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            connection.commit()
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def check(url: str) -> str | None:
+    """A sentence when the database is on another revision than this program; None when they agree."""
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    with _connected(url) as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found == wanted:
+        return None
+    return (
+        f"Intake's database is on revision {found or 'none'}, this program needs {wanted}: "
+        "run `python -m services.intake migrate` (or `refrain up`, which does) first."
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    made = engine(url)
+    try:
+        with made.connect() as connection:
+            yield connection
+    finally:
+        made.dispose()

@@ -1,0 +1,1 @@
+"""Alembic's room: how intake's database came to its present shape."""
