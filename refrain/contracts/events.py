@@ -562,6 +562,10 @@ class BaselineFlag(Wire):
     result: UUID
     interpretation: tuple[str, ...]
     text: str = ""
+    version: UUID | None = None
+    collected_at: AwareDatetime | None = None
+    issued_at: AwareDatetime | None = None
+    """With ``version`` and ``collected_at``: what evidence needs where no trajectory holds the result."""
 
 
 class LineCourse(Wire):
@@ -654,21 +658,6 @@ class AlertRaised(Alert):
     notice: bool = False
 
 
-class AlertAmended(Alert):
-    """The same alert with other evidence, tier or text; ``what_changed`` says so in a sentence."""
-
-    fact: Literal["alert_amended"] = "alert_amended"
-    what_changed: str
-
-
-class AlertClosed(Alert):
-    """The reason ended in the normal course of things."""
-
-    fact: Literal["alert_closed"] = "alert_closed"
-    reason: str
-    superseded_by: UUID | None = None
-
-
 class ValueChange(Wire):
     """Old and new text of one result that an alert rested on."""
 
@@ -677,6 +666,25 @@ class ValueChange(Wire):
     before: str
     after: str | None
     """None when the result was withdrawn or no longer counts."""
+
+
+class AlertAmended(Alert):
+    """The same alert with other evidence, tier or text; ``what_changed`` says so in a sentence."""
+
+    fact: Literal["alert_amended"] = "alert_amended"
+    what_changed: str
+    values: tuple[ValueChange, ...] = ()
+    """Results it rests on whose value was corrected, with both values."""
+    still_open: bool = True
+    """False when the alert had been closed, or was born closed, and stays so."""
+
+
+class AlertClosed(Alert):
+    """The reason ended in the normal course of things."""
+
+    fact: Literal["alert_closed"] = "alert_closed"
+    reason: str
+    superseded_by: UUID | None = None
 
 
 class AlertRetracted(Alert):
