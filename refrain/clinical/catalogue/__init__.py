@@ -1,0 +1,1 @@
+"""The analyte catalogue, page by page (clinical.md section 4)."""

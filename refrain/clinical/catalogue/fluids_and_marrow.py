@@ -1,0 +1,80 @@
+"""Cerebrospinal fluid, marrow and images (clinical.md 4.1, 4.2)."""
+
+from __future__ import annotations
+
+from refrain.clinical.catalogue.entry import Analyte, published, times, window
+from refrain.clinical.units import NOMINAL
+
+PAGE: tuple[Analyte, ...] = (
+    Analyte(
+        code="CSF_PROT",
+        loinc=("2880-3",),
+        name="protein, CSF",
+        unit="g/L",
+        also_reported_in={"mg/dL": times("0.01")},
+        specimens=("CSF",),
+        plausible=window("0.05", "30"),
+        better="lower",
+        case_lab=published("CR", "0.15", "0.45", "g/L", "VT"),
+        textbook=(published("textbook adult", "15", "45", "mg/dL", "UNV"),),
+        source="clinical.md 4.1",
+        verification="SEC",
+    ),
+    Analyte(
+        code="CSF_WBC",
+        loinc=("26465-5", "806-0", "805-2"),
+        name="leukocytes, CSF",
+        unit="10*6/L",
+        also_reported_in={"/uL": times("1")},
+        specimens=("CSF",),
+        plausible=window("0", "100000"),
+        case_lab=published("CR", None, "8", "10*6/L", "VT"),
+        textbook=(published("textbook adult", "0", "5", "/uL", "UNV"),),
+        source="clinical.md 4.1",
+        verification="SEC",
+        note="806-0 manual, 805-2 automated; 26464-8 is blood and contradicts CSF (LN-4)",
+    ),
+    Analyte(
+        code="CSF_PANDY",
+        loinc=(),
+        name="globulin reaction (Pandy), CSF",
+        unit=NOMINAL,
+        nominal=True,
+        specimens=("CSF",),
+        synonyms=("Pandy", "Pandey", "Pan", "Paneth"),
+        source="CR",
+        verification="VT",
+    ),
+    Analyte(
+        code="BM_FLOW",
+        loinc=(),
+        name="clonal plasma cells, marrow flow",
+        unit="%",
+        specimens=("MARROW",),
+        plausible=window("0", "100"),
+        source="CR; the window is what a percentage can be (CALC)",
+        verification="VT",
+        note="a number in %, or NEG",
+    ),
+    Analyte(
+        code="BM_PC",
+        loinc=(),
+        name="plasma cells, marrow",
+        unit="%",
+        specimens=("MARROW",),
+        plausible=window("0", "100"),
+        source="clinical.md 4.1; the window is what a percentage can be (CALC)",
+        verification="UNV",
+        note="the higher of aspirate and biopsy",
+    ),
+    Analyte(
+        code="PET_LESION",
+        loinc=(),
+        name="lesion SUVmax",
+        unit="{SUV}",
+        specimens=("IMAGE",),
+        source="CR",
+        verification="VT",
+        note="one per lesion; the liver of the same scan is an attribute; same scanner preferred",
+    ),
+)
