@@ -205,7 +205,8 @@ class Publisher:
             raise NotStored
         await asyncio.sleep(self._retry)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._storing.wait(), left - self._retry)
+            async with asyncio.timeout(left - self._retry):
+                await self._storing.wait()
 
     async def _attempt(self, records: list[Record], deadline: float) -> tuple[list[Record], list[Record]]:
         """One try: what is still to be sent, and what is too large."""
@@ -238,7 +239,8 @@ class Publisher:
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), self._check)
+                async with asyncio.timeout(self._check):
+                    await self._lost.wait()
             work = self._renew if self._lost.is_set() else self._look
             self._lost.clear()
             try:
@@ -246,7 +248,7 @@ class Publisher:
             except KafkaError as error:
                 log.warning("Kafka cannot be used", extra={"cause": type(error).__name__})
                 self._set_lost()
-                await asyncio.sleep(self._retry * 5)
+                await asyncio.sleep(self._retry)
                 continue
             if not self._storing.is_set():
                 self._storing.set()
