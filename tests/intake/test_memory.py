@@ -33,7 +33,7 @@ def url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
         return
     url = request.getfixturevalue("postgres")
     yield url
-    made = memory.engine(url)
+    made = memory.open_memory(url)
     with made.begin() as connection:
         connection.execute(text("DROP SCHEMA IF EXISTS intake CASCADE"))
     made.dispose()
@@ -120,7 +120,7 @@ def test_an_unknown_mark_is_refused(remembered: Memory) -> None:
 def test_the_migrated_tables_are_those_of_the_code(url: str) -> None:
     memory.upgrade(url)
     memory.upgrade(url)
-    made = memory.engine(url)
+    made = memory.open_memory(url)
     with made.connect() as connection:
         found = inspect(connection)
         for table in memory.metadata.sorted_tables:
@@ -133,14 +133,14 @@ def test_the_migrated_tables_are_those_of_the_code(url: str) -> None:
 
 
 def test_a_database_on_another_revision_is_named_in_a_sentence(url: str) -> None:
-    assert "revision none" in (memory.check(url) or "")
+    assert "has no schema yet" in (memory.check(url) or "")
     memory.upgrade(url)
     assert memory.check(url) is None
-    made = memory.engine(url)
+    made = memory.open_memory(url)
     with made.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
+        connection.execute(text("UPDATE intake_revision SET version_num = 'future'"))
     made.dispose()
-    assert "is on revision future, this program needs 0001" in (memory.check(url) or "")
+    assert "is at schema revision future, but this program needs 0001" in (memory.check(url) or "")
 
 
 def test_nothing_of_a_message_is_in_the_file(tmp_path) -> None:

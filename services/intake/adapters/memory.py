@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -26,24 +25,21 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     delete,
     event,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
 
 from refrain.contracts.events import Quarantined
+from refrain.runtime.database import READING, open_database
 
 SEEN_FOR = timedelta(days=365)
 """How long a body counts as seen (feeds.md 9)."""
-SCHEMA = "intake"
-"""Of PostgreSQL: a schema per service; SQLite has a file per service."""
+SERVICE = "intake"
+VERSION_TABLE = f"{SERVICE}_revision"
 PAGE_LIMIT = 500
-BUSY_SECONDS = 5
-MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = MetaData()
 SEEN = Table(
@@ -87,7 +83,8 @@ class Memory:
     """The tables of one database. Blocking; safe from several threads. Raises SQLAlchemyError when it is away."""
 
     def __init__(self, url: str) -> None:
-        self._engine = engine(url)
+        self._engine = open_memory(url)
+        self._reading = self._engine.execution_options(**{READING: True})
 
     def close(self) -> None:
         self._engine.dispose()
@@ -96,7 +93,7 @@ class Memory:
         """Whether this body was remembered on this log within :data:`SEEN_FOR` before ``at``."""
         oldest = int((at - SEEN_FOR).timestamp())
         query = select(SEEN.c.seen_at).where(SEEN.c.log == log, SEEN.c.body == body, SEEN.c.seen_at > oldest)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return connection.execute(query).first() is not None
 
     def remember(self, log: str, body: str | None, unusable: Sequence[Quarantined], at: datetime) -> None:
@@ -127,7 +124,7 @@ class Memory:
             query = query.where(UNUSABLE.c.sender == sender)
         if reason:
             query = query.where(UNUSABLE.c.reason == reason)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             if before:
                 mark = connection.execute(select(UNUSABLE).where(UNUSABLE.c.event_id == before)).mappings().first()
                 if mark is None:
@@ -160,69 +157,47 @@ def _microseconds(moment: datetime) -> int:
 # --- the database ---------------------------------------------------------------------------------------------
 
 
-def engine(url: str) -> Engine:
-    """An engine whose connections find the tables: the service's schema on PostgreSQL, WAL on SQLite.
-
-    ``postgresql://`` means psycopg 3, the driver that is installed.
-    """
-    where = make_url(url)
-    if where.get_backend_name() == "postgresql":
-        made = create_engine(where.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-        event.listen(made, "connect", _use_schema)
-        return made
-    if where.database:
-        Path(where.database).parent.mkdir(parents=True, exist_ok=True)
-    made = create_engine(where, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
-    event.listen(made, "connect", _use_wal)
-    return made
-
-
-def _use_schema(connection: Any, _: Any) -> None:
-    connection.execute(f"SET search_path TO {SCHEMA}")
-    connection.commit()
-
-
-def _use_wal(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+def open_memory(url: str) -> Engine:
+    """The runtime's engine, with a lighter SQLite: after a power cut the newest rows may be forgotten, harmlessly."""
+    engine = open_database(url, SERVICE)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous=normal"))
+    return engine
 
 
 def upgrade(url: str) -> None:
     """Brings the database to the newest revision. Does nothing when it is there already."""
-    with _connected(url) as connection:
+    with _disposed(open_database(url, SERVICE)) as engine, engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            connection.commit()
+            connection.execute(text(f"create schema if not exists {SERVICE}"))
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
 
 
 def check(url: str) -> str | None:
     """A sentence when the database is on another revision than this program; None when they agree."""
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    with _connected(url) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+    reading = {READING: True}
+    with _disposed(open_database(url, SERVICE)) as engine, engine.connect().execution_options(**reading) as connection:
+        opts = {"version_table": VERSION_TABLE}
+        found = MigrationContext.configure(connection, opts=opts).get_current_revision()
     if found == wanted:
         return None
-    return (
-        f"Intake's database is on revision {found or 'none'}, this program needs {wanted}: "
-        "run `python -m services.intake migrate` (or `refrain up`, which does) first."
-    )
+    state = "has no schema yet" if found is None else f"is at schema revision {found}"
+    return f"Intake's database {state}, but this program needs {wanted}: run `python -m services.intake migrate` first."
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", "services.intake.adapters:migrations")
+    config.attributes["version_table"] = VERSION_TABLE
     return config
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Connection]:
-    made = engine(url)
+def _disposed(engine: Engine) -> Iterator[Engine]:
     try:
-        with made.connect() as connection:
-            yield connection
+        yield engine
     finally:
-        made.dispose()
+        engine.dispose()
