@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
-RangeKind = Literal["interval", "qualitative", "unparsed", "absent"]
+from refrain.clinical.interval import REASONS, Interval, Range, RangeKind
+from refrain.clinical.numbers import PLAIN_STYLE, NumberStyle
+from refrain.clinical.range_grammar import Grammar
+from refrain.clinical.threevalued import Span
+from refrain.clinical.values import Comparator
+
+__all__ = ["REASONS", "Interval", "Range", "RangeKind", "Standing", "read_range", "stand"]
+
+Standing = Literal["below", "inside", "above", "indeterminate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Two ends, each open, closed or missing (None). In whatever unit its owner says."""
+def read_range(
+    components: Sequence[str],
+    *,
+    style: NumberStyle = PLAIN_STYLE,
+    separators: Sequence[str] = (),
+    words: Mapping[str, str] | None = None,
+    unit_aliases: Mapping[str, str] | None = None,
+) -> Range:
+    """Read OBX-7, given as its unescaped components. Never raises; what is not understood is ``unparsed``.
 
-    low: Decimal | None = None
-    high: Decimal | None = None
-    low_inclusive: bool | None = None
-    high_inclusive: bool | None = None
+    ``separators`` (such as ``_``), ``words`` (text to ``<``, ``<=``, ``>`` or ``>=``) and ``unit_aliases`` are the
+    sender's own.
+    """
+    return Grammar(style, tuple(separators), words or {}, unit_aliases or {}).read(components)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """One received reference range. Limits are in the received unit; ``text`` is always what came."""
+def stand(number: Decimal, comparator: Comparator | None, interval: Interval) -> Standing:
+    """Where a value stands to an interval in the same unit (R-5, R-8): no tolerance, no rounding.
 
-    kind: RangeKind
-    text: str = ""
-    low: Decimal | None = None
-    high: Decimal | None = None
-    low_inclusive: bool | None = None
-    high_inclusive: bool | None = None
-    unit: str | None = None
-    """The unit written inside the range, UCUM; None when it has none."""
-    expected: str | None = None
-    by_sex: Mapping[str, Interval] | None = None
-    reason: str | None = None
-    """Why an ``unparsed`` range was not read."""
+    A censored value is all the points it may be: wholly inside, wholly below, wholly above, else
+    indeterminate, which is never shown as normal. An interval without ends decides nothing.
+    """
+    points = Span.of(number, comparator)
+    low, high = interval.low, interval.high
+    if low is None and high is None:
+        return "indeterminate"
+    below = low is not None and points.below(low, or_equal=interval.low_inclusive is False)
+    above = high is not None and points.above(high, or_equal=interval.high_inclusive is False)
+    if below or above:
+        return "below" if below else "above"
+    clear_of_low = low is None or points.above(low, or_equal=interval.low_inclusive is not False)
+    clear_of_high = high is None or points.below(high, or_equal=interval.high_inclusive is not False)
+    return "inside" if clear_of_low and clear_of_high else "indeterminate"

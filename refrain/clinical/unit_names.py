@@ -1,7 +1,8 @@
 """The table of unit texts: what laboratories write, by the UCUM unit it means. Hand-written, case-sensitive.
 
 Keys are as :func:`refrain.clinical.notation.plain` leaves them, with ``u`` for the micro sign. What is not here
-is unknown. ``G/L`` is left out on purpose: giga per litre to some, grams per litre to others.
+is unknown. Left out on purpose: a bare ``L``, which behind a number is as often the flag "low", and ``G/L``, giga
+per litre to some and grams per litre to others.
 """
 
 from __future__ import annotations
@@ -80,7 +81,6 @@ _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "kg": ("Kg", "KG"),
     "cm": ("CM",),
     "mL": ("ml", "ML"),
-    "L": (),
     "g": ("gm",),
     "mg": (),
     "ug": ("mcg",),

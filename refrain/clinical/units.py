@@ -15,7 +15,7 @@ from refrain.clinical.values import Quantity
 
 if TYPE_CHECKING:
     from refrain.clinical.catalogue.entry import Analyte
-    from refrain.clinical.ranges import Interval
+    from refrain.clinical.interval import Interval
 
 __all__ = ["NOMINAL", "SAME", "UNITLESS", "Conversion", "conversion", "interval_to_canonical", "to_canonical", "ucum"]
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
 
-from refrain.clinical.ranges import Interval
+from refrain.clinical.interval import Interval
 from refrain.clinical.units import Conversion
 
 Verification = Literal["VT", "SEC", "UNV"]
