@@ -1,0 +1,128 @@
+"""One batch of facts, patient by patient: load, decide, commit; and again when another worker was quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from refrain.contracts.events import Event
+from refrain.contracts.steps import Decision, Output, Step
+from refrain.runtime.incoming import Arrived, Poison
+from refrain.runtime.known import Change, Conflict, Issued, Known, Unreadable
+from refrain.runtime.ledger import Ledger
+
+Finish = Callable[[Known[Issued], Decision[Issued]], Decision[Issued]]
+"""What a service adds to a decision from its ledger; see :func:`as_decided`."""
+
+
+def as_decided(_: Known[Issued], decision: Decision[Issued]) -> Decision[Issued]:
+    """Add nothing."""
+    return decision
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a batch came to. ``patients`` may have unsent outputs, also where nothing was new."""
+
+    patients: frozenset[str]
+    poison: tuple[Poison, ...]
+    outputs: tuple[Output, ...]
+    new: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[Issued]):
+    """A pure step around a ledger. Blocking; run it in a thread."""
+
+    service: str
+    ledger: Ledger[Issued]
+    step: Step[Issued]
+    finish: Finish[Issued] = as_decided
+
+    def settle(self, facts: Sequence[Arrived], unreadable: Sequence[Poison]) -> Settled:
+        """Commit what these facts decide. A repeated batch commits nothing and gives the same patients.
+
+        A step that raises makes dead letters of that patient's new facts only. What SQL raises is passed on.
+        """
+        by_patient: dict[str, list[Arrived]] = {}
+        for arrived in facts:
+            by_patient.setdefault(arrived.patient, []).append(arrived)
+        while True:
+            known = self.ledger.load(by_patient)
+            changes: list[Change[Issued]] = []
+            poison = list(unreadable)
+            for patient, arrivals in by_patient.items():
+                change, refused = self._decide(patient, known[patient], newest(known[patient], arrivals))
+                poison.extend(refused)
+                if change:
+                    changes.append(change)
+            try:
+                self.ledger.commit(changes, [self._unreadable(letter) for letter in poison])
+            except Conflict:
+                continue
+            return self._settled(by_patient, facts, changes, poison)
+
+    def _decide(
+        self, patient: str, known: Known[Issued], new: Sequence[Arrived]
+    ) -> tuple[Change[Issued] | None, list[Poison]]:
+        """All new facts at once; when that fails one by one, so that only the guilty ones are refused."""
+        try:
+            return self._fold(patient, known, new), []
+        except Exception as error:  # noqa: BLE001 - a pure step has no transient failures: it is about these facts
+            if len(new) == 1:
+                return None, [Poison(new[0].record, type(error).__name__)]
+        accepted: list[Arrived] = []
+        change: Change[Issued] | None = None
+        refused: list[Poison] = []
+        for arrived in new:
+            try:
+                change = self._fold(patient, known, [*accepted, arrived])
+                accepted.append(arrived)
+            except Exception as error:  # noqa: BLE001 - as above
+                refused.append(Poison(arrived.record, type(error).__name__))
+        return change, refused
+
+    def _fold(self, patient: str, known: Known[Issued], new: Sequence[Arrived]) -> Change[Issued] | None:
+        if not new:
+            return None
+        facts = {**known.facts, **{arrived.fact.place: arrived.fact for arrived in new}}
+        events: list[Event] = [fact.event for fact in facts.values()]
+        decision = self.step(events, known.issued, [arrived.fact.event for arrived in new])
+        decision = self.finish(known, decision)
+        return Change(patient, known, tuple(arrived.new for arrived in new), decision.issued, decision.outputs)
+
+    def _unreadable(self, letter: Poison) -> Unreadable:
+        return Unreadable(letter.patient, letter.record_id(self.service), letter.cause)
+
+    def _settled(
+        self,
+        by_patient: Iterable[str],
+        facts: Sequence[Arrived],
+        changes: Sequence[Change[Issued]],
+        poison: Sequence[Poison],
+    ) -> Settled:
+        new = sum(len(change.facts) for change in changes)
+        readable = {letter.record for letter in poison} & {arrived.record for arrived in facts}
+        return Settled(
+            patients=frozenset(by_patient),
+            poison=tuple(poison),
+            outputs=tuple(output for change in changes for output in change.outputs),
+            new=new,
+            repeated=len(facts) - new - len(readable),
+        )
+
+
+def newest(known: Known[Issued], arrivals: Iterable[Arrived]) -> list[Arrived]:
+    """The arrivals that the ledger does not hold in this or a later revision; one of each subject, in order."""
+    found: dict[tuple[str, str], Arrived] = {}
+    for arrived in arrivals:
+        place = arrived.fact.place
+        held = known.facts.get(place)
+        if held is not None and held.rank >= arrived.fact.rank:
+            continue
+        other = found.get(place)
+        if other is None or other.fact.rank < arrived.fact.rank:
+            found[place] = arrived
+    return list(found.values())

@@ -1,0 +1,170 @@
+"""A grpc.aio server as every service runs it: health, reflection, deadlines, and errors without patient data."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from pydantic import ValidationError
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+LONGEST_SECONDS = 30.0
+"""A call without a deadline gets this one."""
+GRACE_SECONDS = 1.0
+"""How long running calls may take after a stop (faust.md section 4)."""
+MESSAGE_BYTES = 32 * 1024 * 1024
+"""A whole course travels in one request."""
+
+
+class InvalidRequest(ValueError):
+    """A request that says something impossible. ``field`` and ``problem`` go to the caller: no patient data in them."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
+        self.problem = problem
+
+
+class Unknown(LookupError):
+    """What was asked for is not here. The text goes to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Mutual TLS: PEM files of the server's certificate and key, and of the authority that clients come from."""
+
+    certificate: Path
+    key: Path
+    client_authority: Path
+
+    def credentials(self) -> grpc.ServerCredentials:
+        pair = self.key.read_bytes(), self.certificate.read_bytes()
+        return grpc.ssl_server_credentials([pair], self.client_authority.read_bytes(), require_client_auth=True)
+
+
+class GrpcServer:
+    """Serves some servicers until stopped. Build it inside the running loop.
+
+    ``servicers`` pairs the generated ``add_…Servicer_to_server`` with the servicer; ``names`` are the full names of
+    the gRPC services, for health and reflection.
+    """
+
+    def __init__(
+        self,
+        servicers: Sequence[tuple[Callable[[Any, grpc.aio.Server], None], Any]],
+        names: Sequence[str],
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        tls: Tls | None = None,
+    ) -> None:
+        self._server = grpc.aio.server(
+            interceptors=(_Guard(),),
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        for add, servicer in servicers:
+            add(servicer, self._server)
+        self._names = (*names, "")
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        target = f"{address}:{port}"
+        self.port: int = (
+            self._server.add_secure_port(target, tls.credentials()) if tls else self._server.add_insecure_port(target)
+        )
+        """The bound port, also when 0 was asked for."""
+
+    async def start(self) -> None:
+        await self._server.start()
+        await self.healthy(True)
+
+    async def healthy(self, serving: bool) -> None:
+        """Tell health checks whether this process does its work."""
+        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            await self._health.set(name, state)
+
+    async def stop(self) -> None:
+        """Say so to health checks, let running calls finish for a moment, then end."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(GRACE_SECONDS)
+
+
+async def in_thread(context: grpc.aio.ServicerContext, work: Callable[..., Result], *arguments: Any) -> Result:
+    """Run blocking work of one call, no longer than its deadline allows the caller to wait.
+
+    The work itself is not interrupted; its result is dropped.
+    """
+    remaining = context.time_remaining()
+    limit = LONGEST_SECONDS if remaining is None else min(remaining, LONGEST_SECONDS)
+    return await asyncio.wait_for(asyncio.to_thread(work, *arguments), limit)
+
+
+class _Guard(grpc.aio.ServerInterceptor):
+    """Turns exceptions of unary calls into statuses that say what is wrong without quoting a patient."""
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        inner = handler.unary_unary
+
+        async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            try:
+                return await inner(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the edge of the process; the text stays inside
+                await context.abort_with_status(rpc_status.to_status(_status(error, details.method)))
+
+        return grpc.unary_unary_rpc_method_handler(
+            guarded,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _status(error: Exception, method: str) -> status_pb2.Status:
+    match error:
+        case InvalidRequest():
+            return _invalid([(error.field, error.problem)])
+        case ValidationError():
+            return _invalid([(".".join(map(str, e["loc"])), e["type"]) for e in error.errors(include_input=False)])
+        case Unknown():
+            return status_pb2.Status(code=code_pb2.NOT_FOUND, message=str(error))
+        case TimeoutError():
+            return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="not ready within the deadline")
+    log.error("a call failed", extra={"method": method, "reason": type(error).__name__})
+    return status_pb2.Status(code=code_pb2.INTERNAL, message=f"internal error ({type(error).__name__})")
+
+
+def _invalid(violations: Sequence[tuple[str, str]]) -> status_pb2.Status:
+    detail = any_pb2.Any()
+    detail.Pack(
+        error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=field, description=problem)
+                for field, problem in violations
+            ]
+        )
+    )
+    return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message="the request is not valid", details=[detail])

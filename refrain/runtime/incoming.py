@@ -1,0 +1,84 @@
+"""From Kafka's records to facts. What cannot be read is a value, never an exception: an agent that raises has its
+message acknowledged, and the result is gone (faust.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from refrain.contracts.topics import Topic
+from refrain.runtime.facts import Fact
+from refrain.runtime.known import NewFact
+
+
+class Message(Protocol):
+    """The part of Faust's message that is read here."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record as it came."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic.name}-{self.partition}-{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A record that could be read."""
+
+    record: Record
+    fact: Fact
+
+    @property
+    def patient(self) -> str:
+        return self.fact.event.patient.key
+
+    @property
+    def new(self) -> NewFact:
+        return NewFact(self.fact, self.record.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that goes to the dead-letter topic. ``cause`` is an exception type: its text may hold a value."""
+
+    record: Record
+    cause: str
+
+    @property
+    def patient(self) -> str:
+        """The Kafka key, the only thing that is sure to be readable."""
+        return self.record.key.decode("utf-8", "backslashreplace")
+
+    def record_id(self, service: str) -> str:
+        """The same for every repetition, so that a replayed dead letter is recognised (answers 4)."""
+        return f"{service}-{self.record.place}"
+
+
+def decode(topics: Mapping[str, Topic], messages: Iterable[Message]) -> tuple[list[Arrived], list[Poison]]:
+    """Read a batch, in order. Never raises for what a record says."""
+    facts: list[Arrived] = []
+    poison: list[Poison] = []
+    for message in messages:
+        topic = topics[message.topic]
+        record = Record(topic, message.partition, message.offset, message.key or b"", message.value or b"")
+        try:
+            facts.append(Arrived(record, Fact(topic, topic.decode(record.value), len(record.value))))
+        except Exception as error:  # noqa: BLE001 - whatever a record provokes is about that record
+            poison.append(Poison(record, type(error).__name__))
+    return facts, poison
