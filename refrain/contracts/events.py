@@ -330,6 +330,9 @@ class CareEvent(Event):
     key: str
     withdrawn: bool = False
     known_from: AwareDatetime | None = None
+    request: str = ""
+    """The caller's mark of one recording. Saying again what was said before and changed since needs another one,
+    because the same content has the same id, and an id that was seen is dropped."""
     body: CareBody
 
 
