@@ -166,8 +166,8 @@ def _retraction(event: AlertRetracted, alerts: Mapping[UUID, Json], timeline: Ti
     ]
     return _alert(event, "closed", timeline) | {
         "id": str(event.event_id), "at": _when(event.recorded_at), "kind": "ALERT_RETRACTED",
-        "of": [alerts[alert]["id"] for alert in taken_back], "of_kinds": [alerts[alert]["kind"] for alert in taken_back],
-        "values": values, "text": event.reason,
+        "of": [alerts[alert]["id"] for alert in taken_back],
+        "of_kinds": [alerts[alert]["kind"] for alert in taken_back], "values": values, "text": event.reason,
     }  # fmt: skip
 
 

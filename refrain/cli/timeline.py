@@ -120,10 +120,8 @@ class _Reader:
     def standing(self) -> Iterator[CareEvent]:
         if stated := self.document.get("clone"):
             evidence = [text for part in stated.get("evidence", {}).values() for text in part]
-            yield self._care(
-                "clone", KNOWN_BEFORE, {"type": "clone_stated", "heavy": stated.get("heavy"), "light": stated.get("light"),
-                                  "evidence": evidence}, known=False,
-            )  # fmt: skip
+            clone = {"type": "clone_stated", "heavy": stated.get("heavy"), "light": stated.get("light")}
+            yield self._care("clone", KNOWN_BEFORE, clone | {"evidence": evidence}, known=False)
         for place, line in self._each("therapy_lines"):
             yield from self._line(place, line)
         for place, exposure in self._each("exposures"):
