@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import Literal
 from uuid import UUID
 
-from refrain.clinical.poems import Bounds, m_protein_rise, vegf_rise
-from refrain.contracts.events import Assessment, Point, Trajectory
+from refrain.contracts.events import Assessment, Trajectory
 from services.relapse.domain.course import counted
 
 EpisodeState = Literal["WATCH", "CONFIRMED", "STALLED", "RESOLVED"]
@@ -61,20 +60,22 @@ class Episode:
 def fold_series(
     trajectory: Trajectory, *, deferred: Callable[[date], bool], switched_on: date | None
 ) -> tuple[Episode, ...]:
-    """Every episode of one series, oldest first; a confirmed one is the last."""
+    """Every episode of one series, oldest first; a confirmed one is the last.
+
+    CONF-4 asks for the nadir that opened the watch. It is the nadir of every later sample of the watch too: a
+    sample that meets P lies above the lowest value, so the lowest value does not move while a watch is open.
+    """
     episodes: list[Episode] = []
     watch: Episode | None = None
-    opened_by: Assessment | None = None
     steps = counted(trajectory)
     for place, each in enumerate(steps):
-        if watch is None or opened_by is None:
+        if watch is None:
             if each.p == "met":
-                watch, opened_by = _opened(each, steps[:place], deferred(each.day)), each
+                watch = _opened(each, steps[:place], deferred(each.day))
             continue
-        meets = still_meets(each, opened_by)
-        if meets is None or each.day <= watch.judged.day:
+        if each.p not in ("met", "not_met") or each.day <= watch.judged.day:
             continue
-        if not meets:
+        if each.p == "not_met":
             episodes.append(replace(watch, state="RESOLVED", judged=Sample.of(each), ends=each.day, deferred=False))
             watch = None
         elif deferred(each.day):
@@ -113,20 +114,3 @@ def _stalled(watch: Episode, trajectory: Trajectory, switched_on: date | None) -
     if trajectory.switched_to is None or (switched_on is not None and switched_on < watch.judged.day):
         return watch
     return replace(watch, state="STALLED", ends=switched_on or watch.judged.day)
-
-
-def still_meets(each: Assessment, opened_by: Assessment) -> bool | None:
-    """Condition P at a later sample, against the nadir the watch was opened with (CONF-4). None: no assessment."""
-    if each.p is None or each.p == "undecidable":
-        return None
-    then, now = opened_by.nadir, each.nadir
-    if then is None or now is None or then.result == now.result:
-        return each.p == "met"
-    return _against(each, then)
-
-
-def _against(each: Assessment, nadir: Point) -> bool | None:
-    if each.number is None or nadir.number is None:
-        return None
-    value, lowest = Bounds.of(each.number, each.comparator), Bounds.of(nadir.number, nadir.comparator)
-    return vegf_rise(value, lowest, each.above) if each.analyte == "VEGF" else m_protein_rise(value, lowest)
