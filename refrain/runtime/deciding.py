@@ -28,8 +28,8 @@ class Settled:
     patients: frozenset[str]
     poison: tuple[Poison, ...]
     outputs: tuple[Output, ...]
-    new: int
-    repeated: int
+    new: frozenset[str]
+    """Places of the records whose fact was not known before; what is neither new nor poison was a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,20 @@ class Decider(Generic[Issued]):
         while True:
             known = self.ledger.load(by_patient)
             changes: list[Change[Issued]] = []
-            poison = list(unreadable)
+            poison, new = list(unreadable), set[str]()
             for patient, arrivals in by_patient.items():
-                change, refused = self._decide(patient, known[patient], newest(known[patient], arrivals))
+                fresh = newest(known[patient], arrivals)
+                change, refused = self._decide(patient, known[patient], fresh)
                 poison.extend(refused)
                 if change:
                     changes.append(change)
+                    new |= {one.record.place for one in fresh} - {letter.record.place for letter in refused}
             try:
                 self.ledger.commit(changes, [self._unreadable(letter) for letter in poison])
             except Conflict:
                 continue
-            return self._settled(by_patient, facts, changes, poison)
+            outputs = tuple(output for change in changes for output in change.outputs)
+            return Settled(frozenset(by_patient), tuple(poison), outputs, frozenset(new))
 
     def _decide(
         self, patient: str, known: Known[Issued], new: Sequence[Arrived]
@@ -72,7 +75,7 @@ class Decider(Generic[Issued]):
             return self._fold(patient, known, new), []
         except Exception as error:  # noqa: BLE001 - a pure step has no transient failures: it is about these facts
             if len(new) == 1:
-                return None, [Poison(new[0].record, type(error).__name__)]
+                return None, [Poison(new[0].record, type(error).__name__, "step")]
         accepted: list[Arrived] = []
         change: Change[Issued] | None = None
         refused: list[Poison] = []
@@ -81,7 +84,7 @@ class Decider(Generic[Issued]):
                 change = self._fold(patient, known, [*accepted, arrived])
                 accepted.append(arrived)
             except Exception as error:  # noqa: BLE001 - as above
-                refused.append(Poison(arrived.record, type(error).__name__))
+                refused.append(Poison(arrived.record, type(error).__name__, "step"))
         return change, refused
 
     def _fold(self, patient: str, known: Known[Issued], new: Sequence[Arrived]) -> Change[Issued] | None:
@@ -95,23 +98,6 @@ class Decider(Generic[Issued]):
 
     def _unreadable(self, letter: Poison) -> Unreadable:
         return Unreadable(letter.patient, letter.record_id(self.service), letter.cause)
-
-    def _settled(
-        self,
-        by_patient: Iterable[str],
-        facts: Sequence[Arrived],
-        changes: Sequence[Change[Issued]],
-        poison: Sequence[Poison],
-    ) -> Settled:
-        new = sum(len(change.facts) for change in changes)
-        readable = {letter.record for letter in poison} & {arrived.record for arrived in facts}
-        return Settled(
-            patients=frozenset(by_patient),
-            poison=tuple(poison),
-            outputs=tuple(output for change in changes for output in change.outputs),
-            new=new,
-            repeated=len(facts) - new - len(readable),
-        )
 
 
 def newest(known: Known[Issued], arrivals: Iterable[Arrived]) -> list[Arrived]:

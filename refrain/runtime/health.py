@@ -24,9 +24,11 @@ class Progress:
     def batch(self) -> Iterator[None]:
         """Around the work on one batch. Starting one is no progress, ending one is."""
         self._busy = True
-        yield
-        self._busy = False
-        self._last = self._now()
+        try:
+            yield
+            self._last = self._now()
+        finally:
+            self._busy = False
 
     def behind(self, records: int) -> None:
         """How many records wait. Nothing waiting counts as progress."""

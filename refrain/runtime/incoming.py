@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from refrain.contracts.topics import Topic
 from refrain.runtime.facts import Fact
@@ -59,6 +59,7 @@ class Poison:
 
     record: Record
     cause: str
+    stage: Literal["decode", "step"]
 
     @property
     def patient(self) -> str:
@@ -80,5 +81,5 @@ def decode(topics: Mapping[str, Topic], messages: Iterable[Message]) -> tuple[li
         try:
             facts.append(Arrived(record, Fact(topic, topic.decode(record.value), len(record.value))))
         except Exception as error:  # noqa: BLE001 - whatever a record provokes is about that record
-            poison.append(Poison(record, type(error).__name__))
+            poison.append(Poison(record, type(error).__name__, "decode"))
     return facts, poison

@@ -1,0 +1,128 @@
+"""The life of an engine's process: what is attached to its Faust app, and its two commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import faust
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from pydantic import ValidationError
+from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
+from yaml import YAMLError
+
+from refrain.runtime.database import WrongRevision, upgrade
+from refrain.runtime.grpc_server import GrpcServer
+from refrain.runtime.leaving import ExitCode
+from refrain.runtime.logging import start_logging
+from refrain.runtime.ports import write_ports
+from refrain.runtime.serve_metrics import MetricsServer
+from refrain.runtime.settings import WorkerSettings
+from refrain.runtime.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LAG_SECONDS = 2.0
+"""How often the lag is read and health is told."""
+
+Settings = TypeVar("Settings", bound=WorkerSettings)
+Servicers = Sequence[tuple[Callable[[Any, Any], None], Any]]
+
+
+def attach(
+    app: faust.App, worker: Worker[Any], settings: WorkerSettings, servicers: Servicers, names: Sequence[str]
+) -> None:
+    """Start gRPC, metrics and the watch over the lag with the app, and stop them with it."""
+
+    class Doors(faust.Service):
+        """Listens while the worker works."""
+
+        grpc: GrpcServer
+        metrics: MetricsServer
+
+        async def on_start(self) -> None:
+            self.grpc = GrpcServer(
+                servicers, names, address=settings.address, port=settings.grpc_port, tls=settings.tls
+            )
+            self.metrics = MetricsServer(
+                lambda: worker.progress.alive, address=settings.address, port=settings.metrics_port
+            )
+            await self.grpc.start()
+            self.metrics.start()
+            write_ports(settings.ports_file, {"grpc": self.grpc.port, "metrics": self.metrics.port})
+            log.info("listening", extra={"port": f"grpc {self.grpc.port}, metrics {self.metrics.port}"})
+
+        async def on_stop(self) -> None:
+            await self.grpc.stop()
+            self.metrics.stop()
+
+        @faust.Service.task
+        async def watch(self) -> None:
+            while not self.should_stop:
+                await self.sleep(LAG_SECONDS)
+                await _read_lag(app, worker)
+                await self.grpc.healthy(worker.progress.alive)
+
+    app.service(Doors)
+
+
+async def _read_lag(app: faust.App, worker: Worker[Any]) -> None:
+    """Records not fetched yet, and those fetched and not acknowledged."""
+    waiting = {topic.name: 0 for topic in worker.inputs}
+    for partition in app.consumer.assignment():
+        end, position = app.consumer.highwater(partition), await app.consumer.position(partition)
+        if end is not None and position is not None and partition.topic in waiting:
+            waiting[partition.topic] += max(0, end - position)
+    for message in app.consumer.unacked:
+        waiting[message.topic] += 1
+    for topic, records in waiting.items():
+        worker.metrics.lag.labels(topic).set(records)
+    worker.progress.behind(sum(waiting.values()))
+
+
+@retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(initial=0.2, max=5.0))
+def cluster_id(broker: str) -> str:
+    """Which Kafka this is: a ledger believes only facts of the cluster they came from. Waits until it answers."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.split(","))
+    try:
+        return str(admin.describe_cluster()["cluster_id"])
+    finally:
+        admin.close()
+
+
+def run(service: str, settings_type: Callable[[], Settings], build: Callable[[Settings], faust.App]) -> NoReturn:
+    """``python -m services.<service> [worker | migrate]``; worker when nothing is said."""
+    command = sys.argv[1] if len(sys.argv) > 1 else "worker"
+    if command not in ("worker", "migrate"):
+        sys.exit(f"{service} knows the commands worker and migrate, not {command}")
+    try:
+        settings = settings_type()
+        if command == "migrate":
+            upgrade(settings.ledger, service)
+            sys.exit(0)
+        start_logging(service, settings.loglevel)
+        app = build(settings)
+    except (ValidationError, YAMLError, OSError, ValueError) as error:
+        _refuse(ExitCode.WRONG_SETTINGS, f"The settings of {service} cannot be used: {_told(error)}")
+    except WrongRevision as error:
+        _refuse(ExitCode.WRONG_REVISION, str(error))
+    faust.Worker(
+        app, quiet=True, loglevel="WARNING", blocking_timeout=0, redirect_stdouts=False, override_logging=False
+    ).execute_from_commandline()  # fmt: skip
+    raise AssertionError("Faust's worker ends the process")
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)
+        )
+    return str(error)
+
+
+def _refuse(code: ExitCode, sentence: str) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    sys.exit(code)
