@@ -1,0 +1,111 @@
+"""A patient's versions and results: which reading of a version counts, which version counts for its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID
+
+from refrain.clinical.statuses import StatusClass
+from refrain.clinical.versions import standing
+from refrain.contracts.events import LabReport, Observation, Processing
+
+CHAINING = frozenset({"C", "D", "W", "X"})
+"""Statuses that speak of an earlier version; alone in their chain they look for one (feeds.md 9)."""
+
+
+Status = Literal["final", "provisional", "none", "withdrawn"]
+STATUS: Mapping[StatusClass, Status] = {
+    "none": "none", "pending": "none", "preliminary": "provisional", "unknown": "provisional", "final": "final",
+    "corrected": "final", "unobtainable": "withdrawn", "withdrawn": "withdrawn",
+}  # fmt: skip
+"""What a status class means for a flag (clinical.md 5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a result in its newest translation, with the report that brought it."""
+
+    observation: Observation
+    report: LabReport
+
+    @property
+    def id(self) -> UUID:
+        return self.observation.version
+
+    @property
+    def subject(self) -> str:
+        """The analyte's code, or the code as received."""
+        return self.observation.analyte or self.observation.code
+
+    @property
+    def status(self) -> Status:
+        return STATUS[self.observation.status_class]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """All versions of one result, and the one that counts."""
+
+    versions: tuple[Version, ...]
+    current: Version | None
+    """None where there are order details only. A ``U`` has the value that it promotes."""
+    notes: tuple[str, ...] = ()
+    """Quality codes about the chain: VERSION_TIE, reinstated, collection_time_changed, ..."""
+
+
+def newest_translations(reports: Iterable[LabReport]) -> dict[UUID, Version]:
+    """Every version once: the reading of the highest translation, then of the highest report id."""
+    kept: dict[UUID, Version] = {}
+    for report in sorted(reports, key=lambda report: (report.translation, report.event_id)):
+        for observation in report.observations:
+            kept[observation.version] = Version(observation, report)
+    return kept
+
+
+def worlds(reports: Iterable[LabReport]) -> dict[Processing, list[LabReport]]:
+    """Live, test and training apart: a test result never judges a living patient's."""
+    found: dict[Processing, list[LabReport]] = {}
+    for report in reports:
+        found.setdefault(report.processing, []).append(report)
+    return found
+
+
+def chains(versions: Mapping[UUID, Version]) -> tuple[Chain, ...]:
+    """The results of a patient. A lone C, D, W or X joins the one result it fits when time is left out."""
+    by_result: dict[UUID, list[Version]] = {}
+    for version in versions.values():
+        by_result.setdefault(version.observation.result, []).append(version)
+    orphans = {result for result, group in by_result.items() if all(v.observation.status in CHAINING for v in group)}
+    homes: dict[tuple[str, ...], list[UUID]] = {}
+    for result in by_result.keys() - orphans:
+        if identity := _without_time(by_result[result][0]):
+            homes.setdefault(identity, []).append(result)
+    moved = set()
+    for result in sorted(orphans):
+        identity = _without_time(by_result[result][0])
+        candidates = homes.get(identity, []) if identity else []
+        if len(candidates) == 1:
+            by_result[candidates[0]].extend(by_result.pop(result))
+            moved.add(candidates[0])
+    return tuple(_chain(group, result in moved) for result, group in sorted(by_result.items()))
+
+
+def _chain(group: list[Version], moved: bool) -> Chain:
+    versions = {version.id: version for version in sorted(group, key=lambda version: version.id)}
+    found = standing(version.observation for version in versions.values())
+    if found is None:
+        return Chain(tuple(versions.values()), None)
+    current = replace(versions[found.version.version], observation=found.version)
+    notes = (*found.notes, *(("collection_time_changed",) if moved else ()))
+    return Chain(tuple(versions.values()), current, notes)
+
+
+def _without_time(version: Version) -> tuple[str, ...]:
+    """Identity of a result with its time of collection left out; empty where no order number ties it."""
+    seen, order = version.observation, version.report.order
+    number = order.filler or order.placer
+    if not number:
+        return ()
+    return (version.report.sender, number, seen.code, seen.system, seen.sub_id, str(seen.repeat), seen.specimen_raw)
