@@ -35,28 +35,28 @@ class _Fault:
     severity: Literal["E", "W"]
 
 
-def answer(translation: Translation) -> bytes | None:
+def answer(translation: Translation, answered_at: datetime) -> bytes | None:
     """The answer in ER7, without its MLLP envelope; None when the sender wants none."""
     code = ack_code(translation)
-    return None if code is None else _acknowledgement(translation, code, _faults(translation))
+    return None if code is None else _acknowledgement(translation, answered_at, code, _faults(translation))
 
 
-def second_answer(translation: Translation) -> bytes | None:
+def second_answer(translation: Translation, answered_at: datetime) -> bytes | None:
     """The application's answer after a commit ACK, for ``AL``/``AL`` with ``acks.second: same_connection``."""
     acks = _acks(translation)
     wanted = _mode(translation.header, acks) == "enhanced" and acks.second == "same_connection"
     if not wanted or not _applies(_field(translation.header, 16), translation):
         return None
-    return _acknowledgement(translation, _application_code(translation, acks), _faults(translation))
+    return _acknowledgement(translation, answered_at, _application_code(translation, acks), _faults(translation))
 
 
-def unavailable_answer(translation: Translation) -> bytes | None:
+def unavailable(translation: Translation, answered_at: datetime) -> bytes | None:
     """``AE`` 207 for a message that could not be stored, where the profile asks for it; else None: silence."""
     acks = _acks(translation)
     if acks.unavailable == "close" or ack_code(translation) is None:
         return None
     code: Code = "CE" if _mode(translation.header, acks) == "enhanced" else "AE"
-    return _acknowledgement(translation, code, [_Fault("internal_error", "", "E")])
+    return _acknowledgement(translation, answered_at, code, [_Fault("internal_error", "", "E")])
 
 
 def ack_code(translation: Translation) -> Code | None:
@@ -113,7 +113,7 @@ def _faults(translation: Translation) -> list[_Fault]:
     return [_Fault(translation.reason, translation.place, "E")]
 
 
-def _acknowledgement(translation: Translation, code: Code, faults: Sequence[_Fault]) -> bytes:
+def _acknowledgement(translation: Translation, answered_at: datetime, code: Code, faults: Sequence[_Fault]) -> bytes:
     header = translation.header
     delimiters = header.delimiters if header else _STANDARD
     version = _field(header, 12) or DEFAULT_VERSION
@@ -121,22 +121,24 @@ def _acknowledgement(translation: Translation, code: Code, faults: Sequence[_Fau
     msa = ["MSA", code, _field(header, 10)]
     if faults and not modern:
         msa.append("; ".join(f"{fault.reason} {fault.place}".strip() for fault in faults)[:MSA_TEXT_CHARACTERS])
-    segments = [_msh(translation, delimiters, version), delimiters.field.join(msa)]
+    segments = [_msh(translation, answered_at, delimiters, version), delimiters.field.join(msa)]
     if modern:
         segments += [_err(fault, delimiters) for fault in faults]
     text = "\r".join(segments) + "\r"
     return text.encode(translation.codec if header and header.codec == translation.codec else "latin-1")
 
 
-def _msh(translation: Translation, delimiters: Delimiters, version: str) -> str:
+def _msh(translation: Translation, answered_at: datetime, delimiters: Delimiters, version: str) -> str:
     header = translation.header
-    trigger = header.text(9, 2) if header else ""
+    trigger = "".join(_field(header, 9).split(delimiters.component)[1:2])
     kind = ("ACK", trigger, "ACK") if trigger and _version_number(version) >= (2, 4) else ("ACK", trigger)
-    encoding = header.raw(2) if header and header.raw(2) else "^~\\&"
-    own = derive("ack", translation.hash, translation.received_at).hex.upper()
+    encoding = _field(header, 2)
+    if not encoding.startswith(delimiters.component + delimiters.repetition + delimiters.escape):
+        encoding = "^~\\&"
+    own = derive("ack", translation.hash, answered_at).hex.upper()
     fields = [
         "MSH", encoding, _field(header, 5) or APPLICATION, _field(header, 6), _field(header, 3), _field(header, 4),
-        _now(translation.received_at, translation.profile), "",
+        _time(answered_at, translation.profile), "",
         delimiters.component.join(kind).rstrip(delimiters.component), f"R{own}"[:CONTROL_ID_CHARACTERS],
         _field(header, 11), version,
     ]  # fmt: skip
@@ -168,10 +170,8 @@ def _location(place: str) -> tuple[str, ...]:
     return tuple(part for part in (segment, sequence.rstrip("]"), field) if part)
 
 
-def _now(received_at: datetime, profile: Profile | None) -> str:
-    return received_at.astimezone(profile.time_zone if profile else None or received_at.tzinfo).strftime(
-        "%Y%m%d%H%M%S%z"
-    )
+def _time(moment: datetime, profile: Profile | None) -> str:
+    return moment.astimezone(profile.time_zone if profile else moment.tzinfo).strftime("%Y%m%d%H%M%S%z")
 
 
 def _version_number(version: str) -> tuple[int, ...]:
@@ -180,4 +180,6 @@ def _version_number(version: str) -> tuple[int, ...]:
 
 
 def _field(header: Segment | None, field: int) -> str:
-    return header.raw(field).strip() if header and field != 10 else header.raw(field) if header else ""
+    """A header field as received; MSH-10 exactly so. A line that was joined to it stays out of the answer."""
+    raw = header.raw(field).split("\n", 1)[0] if header else ""
+    return raw if field == 10 else raw.strip()

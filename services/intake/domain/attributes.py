@@ -61,8 +61,8 @@ def _chain(obx: Segment, text: str, _: Profile) -> str | None:
     return _CHAINS.get(obx.text(5).strip().casefold()) or _CHAINS.get(text.casefold())
 
 
-def _number(_: Segment, text: str, profile: Profile) -> str | None:
-    value, _ = read_value("NM", [text], style=profile.numbers.style)
+def _number(_obx: Segment, text: str, profile: Profile) -> str | None:
+    value, _quality = read_value("NM", [text], style=profile.numbers.style)
     return str(value.number) if value.kind == "quantity" else None
 
 

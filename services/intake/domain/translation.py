@@ -68,7 +68,8 @@ class Translation:
     @property
     def may_be_remembered(self) -> bool:
         """Whether the body may enter the duplicate memory: all of it was published or ignored (answers 29)."""
-        return self.outcome in ("published", "ignored") and not self.quarantined and self.transport is not None
+        kept = self.outcome == "published" or (self.reason is not None and REASONS[self.reason].kind == "ignored")
+        return kept and not self.quarantined and self.transport is not None
 
     def as_duplicate(self) -> Translation:
         """The same message after its transport hash was found in the memory: nothing is published."""
