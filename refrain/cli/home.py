@@ -37,6 +37,11 @@ class Home:
         return self.path / "ledgers"
 
     @property
+    def inbox(self) -> Path:
+        """Files put into its ``incoming`` are taken in as if they had been sent."""
+        return self.path / "inbox"
+
+    @property
     def ports(self) -> Path:
         """One JSON file per process, written by the process itself when it listens."""
         return self.path / "ports"

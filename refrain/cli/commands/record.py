@@ -1,0 +1,119 @@
+"""``refrain record``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import grpc
+import typer
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from refrain.cli import questions
+from refrain.cli.home import Home
+from refrain.cli.stack import Stack
+from refrain.cli.terminal import fail, out, sentences
+from refrain.contracts.events import CareBody, CareEvent, PatientId
+
+UNSET = datetime(1970, 1, 1, tzinfo=UTC)
+"""Intake sets the times; an event on its way there has none yet."""
+BODIES: dict[str, type[BaseModel]] = {
+    str(model.model_fields["type"].default): model for model in get_args(get_args(CareBody)[0])
+}
+
+
+def _fields(model: type[BaseModel]) -> str:
+    return " ".join(
+        name if field.is_required() else f"[{name}]" for name, field in model.model_fields.items() if name != "type"
+    )
+
+
+EPILOG = "\n\n".join(
+    [
+        "TYPES and their fields ([in brackets]: may be left out; dates are YYYY-MM-DD; lists and maps are JSON):",
+        *(f"`{name}` {_fields(model)}" for name, model in BODIES.items()),
+    ]
+)
+
+
+@sentences
+def record(
+    kind: Annotated[str, typer.Argument(metavar="[TYPE]", help="What happened; see below.")] = "",
+    fields: Annotated[list[str] | None, typer.Argument(metavar="[FIELD=VALUE]…", help="Its fields; see below.")] = None,
+    patient: Annotated[str, typer.Option(metavar="AUTHORITY|TYPE|NUMBER", help="As in PID-3: NORTH|MR|0012345.")] = "",
+    key: Annotated[str, typer.Option(help="Identifies the event; the same key again is a correction.")] = "",
+    known_from: Annotated[str, typer.Option(help="When it became known; left out: before the first result.")] = "",
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the event of this key back.")] = False,
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON list of care events.")] = None,
+    to: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Intake's gRPC; left out: that of the local stack.")
+    ] = "",
+) -> None:
+    """Record what laboratories do not send: therapy lines, drugs, transplants, infections, findings, reviews.
+
+    `refrain record drug drug=daratumumab first=2025-01-06 last=2025-01-06 dose="16 mg/kg" --patient "NORTH|MR|12"`
+
+    `refrain record line_started line=1 start=2025-01-06 rule_set=poems --patient "NORTH|MR|12"`
+
+    With --file the list holds objects `{"patient": {"authority", "type", "id"}, "key", "body": {"type": …}}`. Answered
+    when Kafka has it; saying the same thing again changes nothing.
+    """
+    events = _from_file(file) if file else [_from_words(kind, fields or [], patient, key, known_from, withdraw)]
+    try:
+        answers = questions.record(to or _local_intake(), events)
+    except grpc.RpcError as error:
+        fail(f"Intake did not take it ({error.code().name}): {error.details()}")
+    for answer in answers:
+        out.print(f"{answer.event_id}  {answer.key}", soft_wrap=True)
+
+
+def _local_intake() -> str:
+    port = Stack(Home.here()).ports("intake").get("grpc")
+    if port is None:
+        fail("No intake runs here. Start it with refrain up, or say where it is with --to HOST:PORT.")
+    return f"127.0.0.1:{port}"
+
+
+def _from_words(kind: str, fields: list[str], patient: str, key: str, known_from: str, withdraw: bool) -> CareEvent:
+    if kind not in BODIES:
+        fail(f"TYPE is one of: {', '.join(BODIES)}. See refrain record --help.")
+    parts = patient.split("|")
+    if len(parts) != 3 or not all(parts):
+        fail('--patient wants three parts as in PID-3, for example "NORTH|MR|0012345".')
+    head = {"patient": dict(zip(("authority", "type", "id"), parts, strict=True)), "key": key, "withdrawn": withdraw}
+    body = dict(_field(kind, word) for word in fields)
+    return _event(head | {"body": {"type": kind, **body}, "known_from": known_from or None}, "the command line")
+
+
+def _field(kind: str, word: str) -> tuple[str, Any]:
+    name, equals, text = word.partition("=")
+    if not equals or name not in BODIES[kind].model_fields or name == "type":
+        fail(f"{kind} takes FIELD=VALUE with the fields: {_fields(BODIES[kind])}")
+    return name, json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def _from_file(path: Path) -> list[CareEvent]:
+    document = json.loads(path.read_text())
+    if not isinstance(document, list):
+        fail(f"{path} holds no list of care events; see refrain record --help.")
+    return [_event(item, f"{path}[{index}]") for index, item in enumerate(document)]
+
+
+def _event(content: dict[str, Any], place: str) -> CareEvent:
+    """An event on its way to intake, which gives it its times and its id."""
+    try:
+        body = TypeAdapter(CareBody).validate_python(content["body"])
+        return CareEvent.model_validate(
+            {
+                "patient": PatientId.model_validate(content["patient"]), "key": content.get("key", ""), "body": body,
+                "withdrawn": content.get("withdrawn", False), "known_from": content.get("known_from"),
+                "occurred_at": UNSET, "recorded_at": UNSET,
+            }
+        )  # fmt: skip
+    except ValidationError as problem:
+        wrong = ", ".join(".".join(map(str, one["loc"])) or "body" for one in problem.errors(include_input=False))
+        fail(f"{place}: cannot use {wrong}. See refrain record --help for the fields of each type.")
+    except (KeyError, TypeError):
+        fail(f"{place}: a care event needs its patient and its body. See refrain record --help.")

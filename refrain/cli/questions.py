@@ -1,0 +1,57 @@
+"""gRPC calls of the command line: care events in, feeds and reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from refrain.api.intake.v1 import care_pb2, intake_pb2, intake_pb2_grpc
+from refrain.contracts.events import CareEvent
+
+DEADLINE_SECONDS = 30.0
+"""Longer than intake waits for Kafka (20 s)."""
+
+
+@contextmanager
+def channel(target: str) -> Iterator[grpc.Channel]:
+    """A channel to one process of the local stack; outside it, mutual TLS is the deployment's."""
+    with grpc.insecure_channel(target) as opened:
+        yield opened
+
+
+def feed_warnings(target: str) -> list[str]:
+    """What intake warns of: whether it stores, and senders read by the permissive profile."""
+    with channel(target) as opened:
+        answer = intake_pb2_grpc.IntakeServiceStub(opened).FeedStatus(intake_pb2.FeedStatusRequest(), timeout=5)
+    warnings = [f"{feed.sender}: {warning}" for feed in answer.feeds for warning in feed.warnings]
+    if not answer.storing:
+        warnings.insert(0, "Kafka does not take what arrives: intake's listeners are closed until it does.")
+    return warnings
+
+
+def care_request(event: CareEvent) -> intake_pb2.RecordCareEventRequest:
+    """The request that records a care event: the field names of the contract are those of the API."""
+    content = event.body.model_dump(mode="json", exclude_none=True)
+    kind = content.pop("type")
+    request = intake_pb2.RecordCareEventRequest(
+        patient=care_pb2.PatientId(**event.patient.model_dump()),
+        body=ParseDict({kind: content}, care_pb2.CareBody()),
+        key=event.key,
+        withdrawn=event.withdrawn,
+    )
+    if event.known_from is not None:
+        known = Timestamp()
+        known.FromDatetime(event.known_from)
+        request.known_from.CopyFrom(known)
+    return request
+
+
+def record(target: str, events: list[CareEvent]) -> list[intake_pb2.RecordCareEventResponse]:
+    """Record care events one by one; each answer means Kafka has it. grpc.RpcError says which could not be taken."""
+    with channel(target) as opened:
+        stub = intake_pb2_grpc.IntakeServiceStub(opened)
+        return [stub.RecordCareEvent(care_request(event), timeout=DEADLINE_SECONDS) for event in events]

@@ -1,0 +1,188 @@
+"""The local stack: Kafka, its topics, the ledgers and the services, brought up and taken down in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kafka.errors import KafkaError
+
+from refrain.cli import jars, kafka
+from refrain.cli.home import Home
+from refrain.cli.problems import CannotStart
+from refrain.cli.programs import ENGINES, SERVICES, service_environment, service_programs
+from refrain.cli.supervision import Program, Supervisor
+from refrain.cli.topics import create_topics
+
+READY_SECONDS = 60.0
+"""How long a service may take from its start to its ports."""
+KAFKA_PRIORITY = 10
+"""Before the services, and stopped after them."""
+
+Say = Callable[[str], None]
+"""Told what happens, one short sentence at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The stack of one home directory, up or not."""
+
+    home: Home
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return Supervisor(self.home)
+
+    @property
+    def bootstrap(self) -> str | None:
+        """Kafka's bootstrap servers as of the last start; None before the first."""
+        remembered = self.home.recall("stack")
+        return str(remembered["bootstrap"]) if remembered else None
+
+    @property
+    def own_kafka(self) -> bool:
+        remembered = self.home.recall("stack")
+        return bool(remembered and remembered["own_kafka"])
+
+    def is_up(self) -> bool:
+        return self.supervisor.is_running()
+
+    def ports(self, service: str) -> dict[str, int]:
+        """Ports of the service's first process; empty while it has not told them."""
+        return self.home.ports_of(f"{service}-1" if service in ENGINES else service)
+
+    def up(self, say: Say, *, workers: int = 1) -> None:
+        """Start everything that does not run yet and wait until all of it answers. CannotStart says what is wrong."""
+        self._room_to_write()
+        if self.is_up():
+            say("The stack is up already; starting what is missing.")
+        else:
+            self._start_supervisor(say, workers)
+        bootstrap = str(self.bootstrap)
+        self._start_kafka(say, bootstrap)
+        made = create_topics(bootstrap, replication=_replication())
+        say(f"Created {len(made)} topics." if made else "The topics are there.")
+        self._migrate(bootstrap)
+        say("The ledgers are at this version's schema.")
+        self._start_services(say)
+        self._tell_prometheus()
+
+    def down(self, *, wipe: bool = False) -> list[str]:
+        """Stop everything; with ``wipe`` forget everything too. Returns what had to be ended the hard way."""
+        left = self.supervisor.stop_everything()
+        if wipe and self.home.path.exists():
+            shutil.rmtree(self.home.path)
+        return left
+
+    def _room_to_write(self) -> None:
+        try:
+            self.home.make()
+        except OSError as problem:
+            raise CannotStart(
+                f"Cannot write to {self.home.path} ({problem.strerror}). Run refrain in a directory you may write to, "
+                "or set REFRAIN_HOME to one."
+            ) from problem
+
+    def _start_supervisor(self, say: Say, workers: int) -> None:
+        self.supervisor.stop_everything()  # what a killed supervisor may have left behind
+        for old in self.home.ports.glob("*.json"):
+            old.unlink()
+        programs = []
+        if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+            say(f"Using the Kafka at {given}.")
+            bootstrap = given
+        else:
+            node = self._prepare_kafka(say)
+            bootstrap = node.bootstrap
+            programs.append(Program("kafka", node.command, {}, KAFKA_PRIORITY))
+        self.home.remember("stack", {"bootstrap": bootstrap, "own_kafka": not given})
+        self.supervisor.start([*programs, *service_programs(self.home, bootstrap, workers)])
+
+    def _prepare_kafka(self, say: Say) -> kafka.Node:
+        def progress(done: int, total: int) -> None:
+            say(f"Fetching Apache Kafka {jars.pinned().version}: {done} of {total} jars.")
+
+        before = self.home.recall("kafka") or {}
+        wanted = int(os.environ.get("REFRAIN_KAFKA_PORT", "0"))
+        return_to = [int(port) for port in (before.get("port", 0), before.get("controller_port", 0))]
+        usual = [port if port and kafka.port_is_free(port) else 0 for port in return_to]
+        node = kafka.prepare(
+            self.home.kafka, port=wanted or usual[0], controller_port=usual[1], progress=progress
+        )  # fmt: skip
+        self.home.remember("kafka", {"port": node.port, "controller_port": node.controller_port})
+        return node
+
+    def _start_kafka(self, say: Say, bootstrap: str) -> None:
+        if not self.own_kafka:
+            try:
+                kafka.cluster_id(bootstrap)
+            except KafkaError as problem:
+                raise CannotStart(
+                    f"No Kafka answers at {bootstrap} (KAFKA_BOOTSTRAP_SERVERS). Check the address and that it runs, "
+                    "or unset the variable to use a local one."
+                ) from problem
+            return
+        supervisor = self.supervisor
+        supervisor.start_process("kafka")
+        kafka.wait_until_ready(bootstrap, alive=lambda: _state(supervisor, "kafka") in ("STARTING", "RUNNING"))
+        say(f"Apache Kafka {jars.pinned().version} answers at {bootstrap}.")
+
+    def _migrate(self, bootstrap: str) -> None:
+        for service in SERVICES:
+            environment = {**os.environ, **service_environment(self.home, service, service, bootstrap)}
+            command = [sys.executable, "-m", f"services.{service}", "migrate"]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise CannotStart(f"The ledger of {service} could not be brought up to date: {_last_line(done.stderr)}")
+
+    def _start_services(self, say: Say) -> None:
+        supervisor = self.supervisor
+        names = [process.name for process in supervisor.processes() if process.name != "kafka"]
+        for name in names:
+            supervisor.start_process(name)
+        end = time.monotonic() + READY_SECONDS
+        waiting = set(names)
+        while waiting:
+            ready = {name for name in waiting if self.home.ports_of(name) and _state(supervisor, name) == "RUNNING"}
+            for name in sorted(ready):
+                say(f"{name} listens: {show_ports(self.home.ports_of(name))}.")
+            waiting -= ready
+            if waiting and time.monotonic() > end:
+                raise CannotStart(
+                    f"{', '.join(sorted(waiting))} did not come up within {READY_SECONDS:.0f} seconds. Their logs say "
+                    f"why: refrain logs {min(waiting)}"
+                )
+            time.sleep(0.1)
+
+    def _tell_prometheus(self) -> None:
+        targets = []
+        for process in self.supervisor.processes():
+            if port := self.home.ports_of(process.name).get("metrics"):
+                service = process.name.split("-")[0]
+                labels = {"service": service, "process": process.name}
+                targets.append({"targets": [f"{kafka.HOST}:{port}"], "labels": labels})
+        self.home.targets.write_text(json.dumps(targets, indent=1) + "\n")
+
+
+def show_ports(ports: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {kafka.HOST}:{port}" for name, port in sorted(ports.items()))
+
+
+def _replication() -> int:
+    """Copies of each topic: one on the local node, ``REFRAIN_REPLICATION`` on a cluster that is there."""
+    return int(os.environ.get("REFRAIN_REPLICATION", "1"))
+
+
+def _state(supervisor: Supervisor, name: str) -> str:
+    return next((process.state for process in supervisor.processes() if process.name == name), "MISSING")
+
+
+def _last_line(text: str) -> str:
+    lines: Sequence[str] = text.strip().splitlines()
+    return lines[-1] if lines else "it gave no reason."
