@@ -40,6 +40,7 @@ SEEN_FOR = timedelta(days=365)
 SERVICE = "intake"
 VERSION_TABLE = f"{SERVICE}_revision"
 PAGE_LIMIT = 500
+"""Largest page of the work list that is given out at once."""
 
 metadata = MetaData()
 SEEN = Table(
@@ -115,7 +116,7 @@ class Memory:
             return connection.execute(delete(SEEN).where(old)).rowcount
 
     def unusable(self, *, sender: str = "", reason: str = "", limit: int = 100, before: str = "") -> list[Item]:
-        """The work list, newest first, at most ``limit`` (500) entries, after the entry with the id ``before``.
+        """The work list, newest first, at most ``limit`` entries, after the entry with the id ``before``.
 
         KeyError when no entry has that id.
         """
@@ -131,7 +132,7 @@ class Memory:
                     raise KeyError(before)
                 same = (UNUSABLE.c.recorded_at == mark["recorded_at"]) & (UNUSABLE.c.event_id < before)
                 query = query.where((UNUSABLE.c.recorded_at < mark["recorded_at"]) | same)
-            return [_item(row) for row in connection.execute(query.limit(min(limit, PAGE_LIMIT))).mappings()]
+            return [_item(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def _insert(connection: Connection) -> Any:

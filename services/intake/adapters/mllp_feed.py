@@ -1,4 +1,4 @@
-"""The MLLP listener: bytes in, messages in order, answers in order; silence and a closed connection when nothing is safe.
+"""The MLLP listener: messages in, answers in the same order; silence and a closed connection when nothing is stored.
 
 It listens only while it is told to: a door that cannot store what comes in is closed.
 """
@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from services.intake.domain.framing import MAX_MESSAGE_BYTES, Frame, Framer, wrap
 
@@ -32,8 +32,9 @@ class Silence(Exception):
     """The message gets no answer and the connection is closed: its sender sends it again."""
 
 
-Receive = Callable[[Frame, str], Awaitable[bytes | None]]
-"""Takes a frame and the listener's name; the answer (None: none is wanted) once everything is stored, or Silence."""
+Receive = Callable[[Frame, str], Awaitable[Sequence[bytes]]]
+"""Takes a frame and the listener's name; its answers (often one, none when none is wanted) once everything is stored,
+or Silence."""
 
 
 class MllpFeed:
@@ -140,6 +141,9 @@ class MllpFeed:
             self._count({"silence": 1})
         except OSError:
             self._count({"connection_lost": 1})
+        except Exception as error:  # noqa: BLE001 - the edge of the connection; the text may quote a message
+            log.error("a connection failed", extra={"listener": self._name, "reason": type(error).__name__})
+            self._count({"connection_failed": 1})
         finally:
             self._tell(framer)
             self._connections.discard(task)
@@ -147,7 +151,7 @@ class MllpFeed:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, framer: Framer) -> None:
         ended = False
-        while not ended:
+        while not ended and (framer.inside or not self._stopping.is_set()):
             data = await self._read(reader, framer)
             if data:
                 frames = framer.feed(data)
@@ -157,9 +161,9 @@ class MllpFeed:
                 frames, ended = framer.close(), True
             self._tell(framer)
             for frame in frames:
-                answer = await self._receive(frame, self._name)
-                if answer is not None:
-                    writer.write(wrap(answer))
+                answers = await self._receive(frame, self._name)
+                if answers:
+                    writer.write(b"".join(map(wrap, answers)))
                     async with asyncio.timeout(self._idle):
                         await writer.drain()
 
@@ -179,7 +183,7 @@ class MllpFeed:
 
     def _tell(self, framer: Framer) -> None:
         if framer.counters:
-            self._count(dict(framer.counters))
+            self._count({str(kind): number for kind, number in framer.counters.items()})
             framer.counters.clear()
 
 
