@@ -1,0 +1,346 @@
+"""From a frame to its answer, with a door that a test opens and shuts: what is published, remembered and said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY, generate_latest
+from sqlalchemy.exc import OperationalError
+
+from refrain.contracts.events import LabReport, Quarantined
+from refrain.contracts.topics import LAB_REPORTS, QUARANTINE, Topic
+from services.intake import app as app_module
+from services.intake.adapters import memory
+from services.intake.adapters.memory import Memory
+from services.intake.adapters.mllp_feed import Silence
+from services.intake.adapters.publisher import NotStored, Record
+from services.intake.adapters.standing import Standing
+from services.intake.app import Intake
+from services.intake.domain.framing import Frame
+from services.intake.domain.profile import Profile, load_profile, permissive
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+PLANTED = ("Plantedname", "Plantedfirst", "0007311234", "19570203", "4711.25", "PLANTEDCOMMENT")
+PROFILE = """
+sender: north-lab
+match: {application: LAB, facility: NORTH}
+zone: Europe/Berlin
+patient: {fields: [PID-3], types: [MR], authority: NORTH}
+"""
+
+
+def a_message(*obx: str, pid3: str = "0007311234^^^NORTH^MR", control: str = "E1", application: str = "LAB") -> bytes:
+    results = obx or ("NM|34694-0^VEGF^LN||4711.25|pg/mL|0-160|H|||F",)
+    segments = [
+        f"MSH|^~\\&|{application}|NORTH|REFRAIN|WARD|20260314091500+0100||ORU^R01^ORU_R01|{control}|P|2.5.1",
+        f"PID|1||{pid3}||Plantedname^Plantedfirst||19570203|F",
+        "OBR|1|P100|F200|PAN^Panel^L|||20260314080000+0100|||||||||||||||20260314091400+0100|||F",
+        *(f"OBX|{number}|{text}" for number, text in enumerate(results, 1)),
+        "NTE|1||PLANTEDCOMMENT",
+    ]
+    return ("\r".join(segments) + "\r").encode()
+
+
+def a_frame(payload: bytes) -> Frame:
+    return Frame(payload, len(payload), sha256(payload).hexdigest())
+
+
+class Door:
+    """Takes records; ``away`` and ``limits`` (bytes by topic) are its moods."""
+
+    def __init__(self) -> None:
+        self.storing = True
+        self.log_id = "log-1"
+        self.records: list[Record] = []
+        self.away = False
+        self.limits: dict[Topic, int] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        await self.gate.wait()
+        if self.away and records:
+            raise NotStored
+        refused = [r for r in records if len(r.value) > self.limits.get(r.topic, 10**9)]
+        self.records += [record for record in records if record not in refused]
+        return tuple(refused)
+
+    @property
+    def reports(self) -> list[LabReport]:
+        return [LAB_REPORTS.decode(r.value) for r in self.records if r.topic is LAB_REPORTS]
+
+    @property
+    def quarantined(self) -> list[Quarantined]:
+        return [QUARANTINE.decode(r.value) for r in self.records if r.topic is QUARANTINE]
+
+
+class House:
+    """An intake with everything around it."""
+
+    def __init__(self, url: str, profile: Profile, fallback: Profile | None) -> None:
+        self.door = Door()
+        self.memory = Memory(url)
+        self.standing = Standing([profile], fallback)
+        self.intake = Intake(self.door, self.memory, self.standing, [profile], fallback, lambda: NOW)
+
+    async def send(self, payload: bytes) -> str:
+        return b"".join(await self.intake.receive(a_frame(payload), "mllp")).decode("utf-8")
+
+    def outcomes(self) -> dict[str, dict[str, int]]:
+        return {feed.sender: dict(feed.outcomes) for feed in self.standing.feeds() if feed.outcomes}
+
+
+MakeHouse = Callable[..., House]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[MakeHouse]:
+    url = f"sqlite:///{tmp_path}/intake.db"
+    memory.upgrade(url)
+    made: list[House] = []
+
+    def make(profile: str = PROFILE, fallback: Profile | None = None) -> House:
+        made.append(House(url, load_profile(profile), fallback))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.intake.close()
+        one.memory.close()
+
+
+def msa(answer: str) -> str:
+    return next(segment for segment in answer.split("\r") if segment.startswith("MSA"))
+
+
+async def test_the_answer_waits_for_kafka(house: MakeHouse) -> None:
+    h = house()
+    h.door.gate.clear()
+    answering = asyncio.create_task(h.send(a_message()))
+    await asyncio.sleep(0.1)
+    assert not answering.done()
+    h.door.gate.set()
+    assert msa(await answering) == "MSA|AA|E1"
+    [report] = h.door.reports
+    assert report.patient.key == "NORTH|MR|0007311234"
+    assert h.door.records[0].key == b"NORTH|MR|0007311234"
+
+
+async def test_a_body_that_was_published_is_a_duplicate_under_any_control_id(house: MakeHouse) -> None:
+    h = house()
+    assert msa(await h.send(a_message())) == "MSA|AA|E1"
+    assert msa(await h.send(a_message(control="E2"))) == "MSA|AA|E2"
+    assert len(h.door.records) == 1
+    assert h.outcomes() == {"north-lab": {"published": 1, "duplicate": 1}}
+
+
+async def test_on_a_wiped_log_the_same_body_is_published_again(house: MakeHouse) -> None:
+    h = house()
+    await h.send(a_message())
+    h.door.log_id = "log-2"
+    await h.send(a_message())
+    assert [r.event_id for r in h.door.reports] == [h.door.reports[0].event_id] * 2
+
+
+async def test_while_kafka_is_away_not_even_a_known_body_is_called_a_duplicate(house: MakeHouse) -> None:
+    h = house()
+    await h.send(a_message())
+    h.door.storing, h.door.away = False, True
+    with pytest.raises(Silence):
+        await h.send(a_message())
+    assert h.outcomes() == {"north-lab": {"published": 1, "not_stored": 1}}
+
+
+async def test_nothing_stored_is_silence_and_nothing_is_remembered(house: MakeHouse) -> None:
+    h = house()
+    h.door.away = True
+    with pytest.raises(Silence):
+        await h.send(a_message())
+    h.door.away = False
+    assert msa(await h.send(a_message())) == "MSA|AA|E1"
+    assert len(h.door.reports) == 1
+
+
+async def test_a_sender_that_queues_on_it_hears_207(house: MakeHouse) -> None:
+    h = house(PROFILE + "acks: {unavailable: AE}\n")
+    h.door.away = True
+    answer = await h.send(a_message())
+    assert msa(answer) == "MSA|AE|E1"
+    assert "207^" in answer
+
+
+async def test_a_message_without_use_is_kept_with_its_bytes_and_comes_again_as_the_same_entry(house: MakeHouse) -> None:
+    h = house()
+    message = a_message(pid3="")
+    assert msa(await h.send(message)).startswith("MSA|AE|E1")
+    assert msa(await h.send(message)).startswith("MSA|AE|E1")
+    first, second = h.door.quarantined
+    assert first.event_id == second.event_id
+    assert (first.reason, first.place, first.whole_message) == ("no_patient_id", "PID[1]-3", True)
+    assert b64decode(first.raw or "") == message
+    assert (first.hash, first.size) == (sha256(message).hexdigest(), len(message))
+    assert h.outcomes() == {"north-lab": {"quarantined": 2}}
+    assert [item.reason for item in h.memory.unusable()] == ["no_patient_id"]
+
+
+async def test_one_unusable_result_is_kept_alone_and_the_message_is_not_remembered(house: MakeHouse) -> None:
+    h = house()
+    message = a_message("NM|34694-0^VEGF^LN||42|pg/mL|0-160|N|||F", "NM|||7|g/L||N|||F")
+    answer = await h.send(message)
+    assert msa(answer) == "MSA|AA|E1"
+    assert "|W|" in answer
+    [entry] = h.door.quarantined
+    assert (entry.place, entry.whole_message) == ("OBX[2]", False)
+    await h.send(message)
+    assert h.outcomes() == {"north-lab": {"published": 2}}
+
+
+async def test_of_many_unusable_results_in_a_long_message_the_first_entry_has_the_bytes(house: MakeHouse) -> None:
+    h = house()
+    message = a_message(*(f"NM|||{number}|g/L||N|||F" for number in range(300)), pid3="1^^^NORTH^MR")
+    assert msa(await h.send(message)).startswith("MSA|AE")
+    entries = h.door.quarantined
+    assert len({entry.event_id for entry in entries}) == 300
+    assert b64decode(entries[0].raw or "") == message
+    assert {entry.raw for entry in entries[1:]} == {None}
+    assert {entry.hash for entry in entries} == {entries[0].hash}
+
+
+async def test_an_unknown_sender_is_refused_and_kept(house: MakeHouse) -> None:
+    h = house()
+    assert msa(await h.send(a_message(application="OTHER"))).startswith("MSA|AR|E1")
+    [entry] = h.door.quarantined
+    assert (entry.sender, entry.reason) == ("", "unknown_sender")
+    assert h.outcomes() == {"unknown": {"quarantined": 1}}
+
+
+async def test_the_permissive_profile_reads_anybody_and_says_so(house: MakeHouse) -> None:
+    h = house(fallback=permissive())
+    assert msa(await h.send(a_message(application="OTHER"))) == "MSA|AA|E1"
+    [feed] = [feed for feed in h.standing.feeds() if feed.warnings]
+    assert feed.sender == "permissive"
+    assert feed.outcomes == {"published": 1}
+
+
+async def test_of_a_message_over_the_limit_hash_and_size_are_kept(house: MakeHouse) -> None:
+    h = house()
+    frame = Frame(a_message().split(b"\r")[0], 9_000_000, "ab" * 32, too_large=True)
+    [answer] = await h.intake.receive(frame, "mllp")
+    assert msa(answer.decode()).startswith("MSA|AR|E1")
+    [entry] = h.door.quarantined
+    assert (entry.reason, entry.hash, entry.size, entry.raw) == ("too_large", "ab" * 32, 9_000_000, None)
+
+
+async def test_a_report_that_kafka_calls_too_large_goes_to_quarantine(house: MakeHouse) -> None:
+    h = house()
+    h.door.limits[LAB_REPORTS] = 1000
+    assert msa(await h.send(a_message())).startswith("MSA|AR|E1")
+    assert h.door.reports == []
+    [entry] = h.door.quarantined
+    assert (entry.reason, entry.place) == ("too_large", "OBX[1]")
+    assert b64decode(entry.raw or "") == a_message()
+    assert h.outcomes() == {"north-lab": {"quarantined": 1}}
+
+
+async def test_only_the_report_that_is_too_large_is_left_out(house: MakeHouse) -> None:
+    h = house()
+    small = "OBR|2|P101|F201|PAN^Panel^L|||20260314080000+0100|||||||||||||||20260314091400+0100|||F\r"
+    message = a_message(*[f"NM|34694-0^VEGF^LN|1.{n}|42|pg/mL|0-160|N|||F" for n in range(9)])
+    message += (small + "OBX|1|NM|34694-0^VEGF^LN||42|pg/mL|0-160|N|||F\r").encode()
+    h.door.limits[LAB_REPORTS] = 4000
+    answer = await h.send(message)
+    assert msa(answer) == "MSA|AA|E1"
+    assert [report.order.filler for report in h.door.reports] == ["F201"]
+    assert {(e.reason, e.whole_message) for e in h.door.quarantined} == {("too_large", False)}
+    assert len(h.door.quarantined) == 9
+
+
+async def test_an_entry_that_is_too_large_with_its_bytes_is_kept_without_them(house: MakeHouse) -> None:
+    h = house()
+    h.door.limits[QUARANTINE] = 700
+    assert msa(await h.send(a_message(pid3=""))).startswith("MSA|AE|E1")
+    [entry] = h.door.quarantined
+    assert (entry.reason, entry.raw, entry.size) == ("no_patient_id", None, len(a_message(pid3="")))
+
+
+async def test_without_a_memory_everything_is_published_and_answered(house: MakeHouse, monkeypatch) -> None:
+    h = house()
+
+    def away(*_: object) -> None:
+        raise OperationalError("select", {}, Exception("disk"))
+
+    monkeypatch.setattr(h.memory, "seen", away)
+    monkeypatch.setattr(h.memory, "remember", away)
+    assert msa(await h.send(a_message())) == "MSA|AA|E1"
+    assert msa(await h.send(a_message())) == "MSA|AA|E1"
+    assert len(h.door.reports) == 2
+
+
+async def test_a_message_that_breaks_the_translator_is_kept(house: MakeHouse, monkeypatch) -> None:
+    def breaks(raw: bytes, *_: object, **__: object) -> None:
+        raise RuntimeError(raw.decode())
+
+    monkeypatch.setattr(app_module, "translate", breaks)
+    h = house()
+    assert msa(await h.send(a_message())).startswith("MSA|AR|E1")
+    [entry] = h.door.quarantined
+    assert entry.reason == "internal_error"
+    assert b64decode(entry.raw or "") == a_message()
+
+
+async def test_an_ignored_message_is_counted_and_one_not_for_us_is_refused_each_time(house: MakeHouse) -> None:
+    h = house(PROFILE + "ignore: [SIU^S12]\n")
+    ignored = a_message().replace(b"ORU^R01^ORU_R01", b"SIU^S12")
+    other = a_message().replace(b"ORU^R01^ORU_R01", b"MDM^T02")
+    assert [msa(await h.send(m))[:6] for m in (ignored, ignored, other, other)] == [
+        "MSA|AA",
+        "MSA|AA",
+        "MSA|AR",
+        "MSA|AR",
+    ]
+    assert h.outcomes() == {"north-lab": {"ignored": 3, "duplicate": 1}}
+    assert h.door.records == []
+
+
+async def test_received_is_the_sum_of_the_outcomes(house: MakeHouse) -> None:
+    h = house()
+    messages = [a_message(), a_message(), a_message(pid3=""), b"garbage", a_message(application="X"), b""]
+    for message in messages:
+        await h.send(message)
+    assert sum(sum(outcomes.values()) for outcomes in h.outcomes().values()) == len(messages)
+
+
+async def test_a_patient_never_shows_in_logs_metrics_or_answers(
+    house: MakeHouse, monkeypatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    h = house(fallback=permissive())
+    said = [await h.send(a_message()), await h.send(a_message()), await h.send(a_message("NM|||4711.25|g/L"))]
+    said.append(await h.send(a_message(pid3="^^^0007311234")))
+    await h.send(a_message().replace(b"|P|2.5.1", b"|Plantedname|0007311234"))  # the answer repeats MSH-11 and MSH-12
+    said.append(await h.send(a_message()[40:]))
+    h.door.limits = {LAB_REPORTS: 10, QUARANTINE: 10}
+    with pytest.raises(Silence):
+        await h.send(a_message(control="E9", pid3="10007311234^^^NORTH^MR"))
+    h.door.limits, h.door.away = {}, True
+    with pytest.raises(Silence):
+        await h.send(a_message(control="E9", pid3="20007311234^^^NORTH^MR"))
+    h.door.away = False
+
+    def breaks(raw: bytes, *_: object, **__: object) -> None:
+        raise RuntimeError(raw.decode())
+
+    monkeypatch.setattr(app_module, "translate", breaks)
+    said.append(await h.send(a_message()))
+    shown = "".join(f"{r.getMessage()} {r.__dict__} {r.exc_info}" for r in caplog.records if r.name != "asyncio")
+    shown += generate_latest(REGISTRY).decode() + "".join(said) + str(h.standing.feeds()) + "".join(capfd.readouterr())
+    shown += str(h.memory.unusable())
+    assert "no_patient_id" in shown
+    assert [name for name in PLANTED if name in shown] == []
