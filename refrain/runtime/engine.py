@@ -14,9 +14,12 @@ from pydantic import ValidationError
 from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
 from yaml import YAMLError
 
-from refrain.runtime.database import WrongRevision, upgrade
+from refrain.contracts.topics import TOPICS
+from refrain.runtime.database import WrongRevision, check, open_database, upgrade
 from refrain.runtime.grpc_server import GrpcServer
+from refrain.runtime.known import Issued
 from refrain.runtime.leaving import ExitCode
+from refrain.runtime.ledger import Ledger
 from refrain.runtime.logging import start_logging
 from refrain.runtime.ports import write_ports
 from refrain.runtime.serve_metrics import MetricsServer
@@ -81,6 +84,16 @@ async def _read_lag(app: faust.App, worker: Worker[Any]) -> None:
     for topic, records in waiting.items():
         worker.metrics.lag.labels(topic).set(records)
     worker.progress.behind(sum(waiting.values()))
+
+
+def open_ledger(service: str, settings: WorkerSettings, nothing_issued: type[Issued]) -> Ledger[Issued]:
+    """The service's ledger of the Kafka it is pointed at. WrongRevision when the schema is another one."""
+    database = open_database(settings.ledger, service)
+    check(database, service)
+    cluster = cluster_id(settings.kafka_broker)
+    log.info("facts of this Kafka cluster", extra={"cluster": cluster})
+    topics = [topic for topic in TOPICS if service in (*topic.read_by, *topic.written_by)]
+    return Ledger(database, cluster, topics, nothing_issued)
 
 
 @retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(initial=0.2, max=5.0))
