@@ -118,10 +118,12 @@ class Link:
 
     def close(self) -> None:
         """Closes without waiting for what nobody waits for any more."""
-        for client in (*self._producers, self._admin):
-            if client is not None:
-                with contextlib.suppress(KafkaError):
-                    client.close(timeout_ms=0) if client is self._admin else client.close(timeout=0)
+        for producer in self._producers:
+            with contextlib.suppress(KafkaError):
+                producer.close(timeout=0)
+        if self._admin is not None:
+            with contextlib.suppress(KafkaError):
+                self._admin.close()
 
 
 class Publisher:
