@@ -98,7 +98,7 @@ def _unit(seen: Seen) -> Iterator[Question]:
 
 def _range(seen: Seen) -> Iterator[Question]:
     refused = seen.printed.rejected
-    if refused is not None and (seen.number is not None or seen.held & {"REVIEW_PENDING", "REVIEW_REJECTED"}):
+    if refused is not None and seen.number is not None:
         rebuilt = "; it was rebuilt from an earlier one of the series" if seen.printed.intervals else ""
         text = f"the printed interval was refused: {seen.printed.why}{rebuilt}"
         yield Question("DQ_RANGE", seen.version.subject, refused, (seen,), text)
