@@ -39,8 +39,9 @@ def care_event(request: intake_pb2.RecordCareEventRequest, recorded_at: datetime
     if missing or kind is None:
         raise NotValid(missing)
     body = {"type": kind, **_plain(getattr(request.body, kind))}
-    if kind == "drug":
-        body.setdefault("last", body.get("first"))
+    copied = "body.drug.last" if kind == "drug" and "last" not in body else None
+    if copied:
+        body["last"] = body.get("first")
     content = {
         "patient": _plain(request.patient),
         "occurred_at": LONG_AGO,
@@ -54,7 +55,8 @@ def care_event(request: intake_pb2.RecordCareEventRequest, recorded_at: datetime
     try:
         event = CareEvent.model_validate(content)
     except ValidationError as error:
-        raise NotValid([_violation(fault["loc"], fault["type"]) for fault in error.errors()]) from None
+        faults = [_violation(fault["loc"], fault["type"]) for fault in error.errors(include_input=False)]
+        raise NotValid([fault for fault in faults if fault[0] != copied]) from None
     if impossible := list(_impossible(event.body)):
         raise NotValid(impossible)
     occurred_at = _start(event.body) or event.known_from or LONG_AGO
