@@ -1,0 +1,158 @@
+"""M-protein levels of the hematologic axis: what a value proves against its baseline (clinical.md 11.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from refrain.clinical.poems import Bounds, m_protein_rise
+from refrain.contracts.events import LevelState
+from services.response.domain.bands import Reading
+from services.response.domain.bounds import Truth, any_of, less
+from services.response.domain.facts import Result
+from services.response.domain.rulesets.model import MProteinLevel, RuleSet
+from services.response.domain.series import Mark, Series, first_used, lower
+from services.response.domain.verdict import closed_level, level_state, once
+
+QUANTITATIVE = {"IGG": "IGG", "IGA": "IGA", "IGM": "IGM"}
+
+
+def source_analyte(source: str) -> str | None:
+    """The analyte that stands for M-protein in a line; None for a source that is not understood (HEM-9)."""
+    kind, _, immunoglobulin = source.partition(":")
+    if kind == "QUANT_IG":
+        return QUANTITATIVE.get(immunoglobulin.strip().upper())
+    return "MPROT_S" if kind == "MPROT_S" else None
+
+
+@dataclass(frozen=True, slots=True)
+class MGrade:
+    """One M-protein value, or its absence, graded."""
+
+    levels: dict[str, LevelState]
+    reasons: dict[str, tuple[str, ...]]
+    """Per level, why it is neither met nor not met."""
+    call: str | None
+    """Best level met; "no response" where that is proven."""
+    why_not: dict[str, str]
+
+    @property
+    def decided(self) -> bool:
+        """No better level is left open."""
+        if self.call is None:
+            return False
+        better = [name for name, state in self.levels.items() if state in ("INCOMPLETE", "INDETERMINATE")]
+        names = list(self.levels)
+        return not better or (self.call in names and names.index(self.call) < min(map(names.index, better)))
+
+
+def grade(
+    value: Result | None, baseline: Mark | None, obstacles: tuple[str, ...], serum: Reading | None, rules: RuleSet
+) -> MGrade:
+    """Grade the newest value. ``obstacles`` say why there is no baseline; ``serum`` is the serum immunofixation."""
+    levels: dict[str, LevelState] = {}
+    reasons: dict[str, tuple[str, ...]] = {}
+    why_not: dict[str, str] = {}
+    for level in rules.m_protein:
+        why = obstacles if baseline is None else _ineligible(baseline, level)
+        if not why and value is None:
+            why = ("M_PROTEIN_MISSING",)
+        truth: Truth = None
+        if not why and value is not None and baseline is not None:
+            truth, why = _met(value, baseline, level, serum)
+        levels[level.name] = closed_level(why) if why else level_state(truth)
+        reasons[level.name] = why
+        if levels[level.name] != "MET":
+            why_not[level.name] = _sentence(level, value, baseline, why)
+    return MGrade(levels, reasons, _call(levels, baseline, rules, value), why_not)
+
+
+def _ineligible(baseline: Mark, level: MProteinLevel) -> tuple[str, ...]:
+    if level.minimum is None:
+        return () if _measurable(baseline) else ("BASELINE_NOT_QUANTIFIED",)
+    large = level.minimum.reached(baseline.bounds)
+    return () if large else (("CENSORED",) if large is None else ("BASELINE_BELOW_MINIMUM",))
+
+
+def _measurable(mark: Mark) -> bool:
+    return mark.comparator not in ("<", "<=") and less(Bounds.of(Decimal(0)), mark.bounds) is True
+
+
+def not_measurable(value: Result) -> bool:
+    """The spike is 0, not detected, or reported as less than something (HEM-3)."""
+    bounds = value.bounds
+    return value.view.comparator in ("<", "<=") or (bounds is not None and bounds.high == 0)
+
+
+def _met(value: Result, baseline: Mark, level: MProteinLevel, serum: Reading | None) -> tuple[Truth, tuple[str, ...]]:
+    fall = level.fall_to.caps(value.bounds, baseline.bounds) if value.bounds is not None else None
+    if not level.immunofixation_only or fall or not not_measurable(value):
+        return fall, ("CENSORED",) if fall is None else ()
+    truth = any_of((fall, serum.clonal if serum else None))
+    if truth is not None:
+        return truth, ()
+    if serum is None:
+        return None, ("SERUM_IFE_MISSING",)
+    return None, (serum.reason or "CENSORED",)
+
+
+def _call(levels: dict[str, LevelState], baseline: Mark | None, rules: RuleSet, value: Result | None) -> str | None:
+    for name, state in levels.items():
+        if state == "MET":
+            return name
+    if baseline is None or value is None or any(state != "NOT_MET" for state in levels.values()):
+        return None
+    minimum = rules.no_response_minimum
+    return "NRH" if minimum is None or minimum.reached(baseline.bounds) else None
+
+
+def _sentence(level: MProteinLevel, value: Result | None, baseline: Mark | None, why: Sequence[str]) -> str:
+    if why:
+        return f"not graded: {', '.join(why)}"
+    shown = value.text() if value else "no value"
+    start = format(baseline.number, "f") if baseline and baseline.number is not None else "?"
+    return f"{shown} is over {level.fall_to.value} {level.fall_to.unit} ({start})"
+
+
+@dataclass(frozen=True, slots=True)
+class MSample:
+    """One daily representative after the first dose."""
+
+    sample: Result
+    series: Series
+    nadir: Mark | None
+    """Before the sample."""
+    p: Truth
+    baseline: Mark | None
+    obstacles: tuple[str, ...]
+
+    @property
+    def running_nadir(self) -> Mark | None:
+        return lower(self.nadir, Mark.of(self.sample))
+
+
+def m_samples(series: Sequence[Series]) -> tuple[MSample, ...]:
+    """Every sample of every M-protein series with condition P against its nadir (NAD-1, PDH)."""
+    found = []
+    for each in series:
+        baseline = Mark.of(each.baseline) if each.baseline else None
+        obstacles = () if baseline else no_baseline(each, series)
+        nadir = baseline
+        for sample in each.during:
+            bounds = sample.bounds
+            p = m_protein_rise(bounds, nadir.bounds) if nadir is not None and bounds is not None else None
+            found.append(MSample(sample, each, nadir, p, baseline, obstacles))
+            if bounds is not None and bounds.high is not None:
+                nadir = lower(nadir, Mark.of(sample))
+    return tuple(found)
+
+
+def no_baseline(series: Series, others: Sequence[Series]) -> tuple[str, ...]:
+    """Why a series without baseline cannot be graded (HEM-4, BASE-1, SER-6)."""
+    if any(result.awaits_review for result in series.results):
+        return ("REVIEW_PENDING",)
+    start = first_used(series)
+    before = [first_used(other) for other in others if other.key != series.key]
+    switched = start is not None and any(one is not None and one.collected_at < start.collected_at for one in before)
+    return once(("BASELINE_NOT_QUANTIFIED", *(("SERIES_CHANGED", "NO_BASELINE_IN_SERIES") if switched else ())))

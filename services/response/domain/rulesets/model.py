@@ -1,0 +1,85 @@
+"""What a response rule set is made of: thresholds as data, each with unit, strictness, source and verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from refrain.clinical.poems import Bounds
+from services.response.domain.bounds import Truth, at_most, less, negation, times
+
+Verification = Literal["VT", "SEC", "UNV"]
+"""verified in the text, secondary text, unverified and needs a clinician (clinical.md 1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A number to compare with. ``unit`` is UCUM, or says what the number multiplies."""
+
+    value: Decimal
+    unit: str
+    inclusive: bool
+    source: str
+    verification: Verification
+
+    def caps(self, value: Bounds, reference: Bounds | None = None) -> Truth:
+        """``value`` at or under the threshold (of ``reference``)."""
+        limit = self._limit(reference)
+        return at_most(value, limit) if self.inclusive else less(value, limit)
+
+    def reached(self, value: Bounds, reference: Bounds | None = None) -> Truth:
+        """``value`` at or over the threshold (of ``reference``)."""
+        limit = self._limit(reference)
+        return negation(less(value, limit)) if self.inclusive else less(limit, value)
+
+    def _limit(self, reference: Bounds | None) -> Bounds:
+        return Bounds.of(self.value) if reference is None else times(reference, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One level as a clinician reads it: quoted in every call."""
+
+    id: str
+    level: str
+    says: str
+    source: str
+    verification: Verification
+    version: str = "1.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class MProteinLevel:
+    """A response level of the M-protein: a fall to a share of the baseline, or visible by immunofixation only."""
+
+    name: str
+    fall_to: Threshold
+    minimum: Threshold | None
+    """Smallest baseline that may be graded; None where any quantified one may."""
+    immunofixation_only: bool
+    """Also reached by an unmeasurable spike with a positive serum immunofixation."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All numbers of one response table."""
+
+    id: str
+    title: str
+    m_protein: tuple[MProteinLevel, ...]
+    """Best first."""
+    no_response_minimum: Threshold | None
+    """Smallest baseline for a graded "no response"."""
+    vegf_partial: Threshold
+    vegf_eligible: Threshold
+    pet_new_sum: Threshold
+    pet_rise: Threshold
+    pet_partial: Threshold
+    rules: Mapping[str, Rule]
+    """By level; NEH and the clinical axis included."""
+
+    def rule(self, *levels: str | None) -> Rule:
+        """The rule of the first level given that is not None."""
+        return self.rules[next(level for level in levels if level is not None)]
