@@ -92,3 +92,9 @@ def taken_in(e0: Builder, north: Profile) -> Translator:
         return translate(e0(*segments, change=change), profile, RECEIVED_AT, listener="lab-mllp")
 
     return take
+
+
+@pytest.fixture
+def received_at() -> datetime:
+    """When every message of section 13 was received."""
+    return RECEIVED_AT
