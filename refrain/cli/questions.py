@@ -7,9 +7,13 @@ from contextlib import contextmanager
 
 import grpc
 from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from refrain.api.flagging.v1 import flagging_pb2, flagging_pb2_grpc
 from refrain.api.intake.v1 import care_pb2, intake_pb2, intake_pb2_grpc
+from refrain.api.relapse.v1 import relapse_pb2, relapse_pb2_grpc
+from refrain.api.response.v1 import response_pb2, response_pb2_grpc
 from refrain.contracts.events import CareEvent
 
 DEADLINE_SECONDS = 30.0
@@ -55,3 +59,27 @@ def record(target: str, events: list[CareEvent]) -> list[intake_pb2.RecordCareEv
     with channel(target) as opened:
         stub = intake_pb2_grpc.IntakeServiceStub(opened)
         return [stub.RecordCareEvent(care_request(event), timeout=DEADLINE_SECONDS) for event in events]
+
+
+def explain(engine: str, target: str, identifier: str) -> Message:
+    """The engine's ExplainResponse about an id; grpc.RpcError NOT_FOUND when its ledger never saw it."""
+    with channel(target) as opened:
+        answer: Message
+        match engine:
+            case "flagging":
+                flagging = flagging_pb2_grpc.FlaggingServiceStub(opened)
+                answer = flagging.Explain(flagging_pb2.ExplainRequest(id=identifier), timeout=DEADLINE_SECONDS)
+            case "response":
+                response = response_pb2_grpc.ResponseServiceStub(opened)
+                answer = response.Explain(response_pb2.ExplainRequest(id=identifier), timeout=DEADLINE_SECONDS)
+            case _:
+                relapse = relapse_pb2_grpc.RelapseServiceStub(opened)
+                answer = relapse.Explain(relapse_pb2.ExplainRequest(id=identifier), timeout=DEADLINE_SECONDS)
+        return answer
+
+
+def duplicates(target: str, sender: str) -> int:
+    """Messages of a sender that intake had seen before, since it was started."""
+    with channel(target) as opened:
+        answer = intake_pb2_grpc.IntakeServiceStub(opened).FeedStatus(intake_pb2.FeedStatusRequest(), timeout=5)
+    return sum(int(feed.outcomes.get("duplicate", 0)) for feed in answer.feeds if feed.sender == sender)

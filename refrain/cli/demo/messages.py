@@ -1,0 +1,104 @@
+"""The patient's results as a laboratory would send them: HL7 v2.5.1 ORU, one message per order and specimen.
+
+The received text comes back character for character: ``^`` is escaped as ``\\S\\``, and MSH-18 says UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from refrain.cli.demo.case import PATIENT, Case, Moment
+
+Json = Mapping[str, Any]
+
+LOCAL_CODES = {
+    "UFLC_L": "UFLCL", "UFLC_K": "UFLCK", "UFLC_R": "UFLCR", "CSF_PANDY": "PANDY", "BM_FLOW": "BMFLOW",
+    "PET_LESION": "PETLES",
+}  # fmt: skip
+"""For what has no LOINC; the profile ``case-report`` declares them."""
+SPECIMENS = {
+    "SERUM": "SER^Serum^HL70487", "URINE": "UR^Urine^HL70487", "CSF": "CSF^Cerebral spinal fluid^HL70487",
+    "MARROW": "MAR^Bone marrow^HL70487", "IMAGE": "IMAGE^Imaging^L",
+}  # fmt: skip
+STATEMENTS = {
+    "liver_suvmax": ("PETLIV", "NM"), "new_lesion": ("PETNEW", "ST"), "statement": ("PETTXT", "TX"),
+    "clonal": ("BMCLON", "ST"), "light_chain": ("BMLC", "ST"),
+}  # fmt: skip
+"""What stands beside a scan or a marrow (answers 24): code and value type."""
+ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
+
+
+def messages(case: Case, moment: Moment) -> list[bytes]:
+    """The messages of one moment, one for each specimen, in the order of the document. Always the same bytes."""
+    by_specimen: dict[str, list[Json]] = {}
+    for record in moment.records:
+        by_specimen.setdefault(record["specimen"], []).append(record)
+    return [_message(case, moment, specimen, records) for specimen, records in by_specimen.items()]
+
+
+def escape(text: str) -> str:
+    """Text with HL7's delimiters escaped, one pass."""
+    return "".join(ESCAPES.get(character, character) for character in text)
+
+
+def _message(case: Case, moment: Moment, specimen: str, records: Sequence[Json]) -> bytes:
+    order = f"{moment.at:%Y%m%d}-{specimen}"
+    subject, issued, collected = case.document["subject"], _time(moment.at), _time(_when(records[0]["collected_at"]))
+    born = str(subject["synthetic_birth_date"]).replace("-", "")
+    lines = [
+        rf"MSH|^~\&|CASE-LIS|{PATIENT.authority}|REFRAIN||{issued}||ORU^R01^ORU_R01|CASE-{order}|P|2.5.1"
+        "||||||UNICODE UTF-8",
+        f"PID|1||{PATIENT.id}^^^{PATIENT.authority}^{PATIENT.type}||REPORT^CASE||{born}|{subject['sex']}",
+        f"OBR|1||{order}^CASE-LIS|{specimen}^Results of the case report^L|||{collected}|||||||||||||||{issued}|||F",
+        *_observations(records),
+    ]
+    if specimen in SPECIMENS:
+        lines.append(f"SPM|1|||{SPECIMENS[specimen]}")
+    return ("\r".join(lines) + "\r").encode()
+
+
+def _observations(records: Iterable[Json]) -> Iterator[str]:
+    number = 0
+    for record in records:
+        for kind, code, sub_id, value, unit, limits in _rows(record):
+            number += 1
+            status = record["status"] if kind else ""
+            yield f"OBX|{number}|{kind}|{code}|{sub_id}|{value}|{unit}|{limits}||||{status}||||{record['lab']}"
+
+
+def _rows(record: Json) -> Iterator[tuple[str, str, str, str, str, str]]:
+    received, sub_id = record["received"], escape(record.get("lesion", ""))
+    kind, value = _value(record)
+    unit, limits = (escape(received[part] or "") for part in ("unit", "range"))
+    yield kind, _code(record), sub_id, value, unit, limits
+    for name, (code, value_type) in STATEMENTS.items():
+        if record.get(name) is not None:
+            yield value_type, f"{code}^{name}^L", "", escape(_plain(record[name])), "", ""
+
+
+def _value(record: Json) -> tuple[str, str]:
+    """OBX-2 and OBX-5. Immunofixation is coded, with the heavy and light chain as repetitions (answers 23)."""
+    text = record["received"]["value"]
+    if record["code"] in ("IFE_S", "IFE_U"):
+        band = [text, *(chain.upper() for chain in record.get("isotype", {}).values() if chain)]
+        return "CWE", "~".join(f"{part}^^L" for part in band)
+    return ("NM" if text.replace(".", "").isdigit() else "ST"), escape(text)
+
+
+def _code(record: Json) -> str:
+    name = escape(record["name"])
+    return f"{record['loinc']}^{name}^LN" if record["loinc"] else f"{LOCAL_CODES[record['code']]}^{name}^L"
+
+
+def _plain(value: Any) -> str:
+    return ("Y" if value else "N") if isinstance(value, bool) else str(value)
+
+
+def _when(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")

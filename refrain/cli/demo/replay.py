@@ -1,0 +1,78 @@
+"""Replays the patient: care events over gRPC, results over a real MLLP socket, moment by moment.
+
+After each moment with results the engines are waited for, so that the course shows a call for every moment, as it
+did at the bedside. All is done when their committed offsets have reached the ends of their topics.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refrain.cli import questions, streams
+from refrain.cli.demo.case import Case
+from refrain.cli.demo.messages import messages
+from refrain.cli.mllp import MllpClient, Unanswered
+from refrain.cli.problems import CannotStart
+from refrain.cli.programs import ENGINES
+
+PATIENCE_SECONDS = 120.0
+"""How long the engines may take for one moment before the demo gives up."""
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What went in, and how much of it intake knew already."""
+
+    messages: int
+    known: int
+    refused: tuple[str, ...]
+    """A sentence per message that was not taken."""
+
+
+def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say: Callable[[str], None]) -> Sent:
+    """Send everything and wait until the engines are through. CannotStart when they do not get there."""
+    questions.record(grpc, list(case.standing))
+    say(f"Recorded {len(case.standing)} care events over gRPC: the clone, the therapy line, each dose.")
+    duplicates = questions.duplicates(grpc, "case-report")
+    sent, refused = 0, []
+    with MllpClient(*mllp) as client:
+        for moment in case.moments:
+            questions.record(grpc, list(moment.care_events))
+            for message in messages(case, moment):
+                sent += 1
+                if trouble := _send(client, message):
+                    refused.append(f"Message {sent}: {trouble}")
+            if moment.records:
+                wait_for_engines(bootstrap)
+                say(f"{moment.at:%Y-%m-%d}: {len(moment.records)} results went in, and through all engines.")
+    wait_for_engines(bootstrap)
+    return Sent(sent, questions.duplicates(grpc, "case-report") - duplicates, tuple(refused))
+
+
+def _send(client: MllpClient, message: bytes) -> str:
+    """What is wrong with the answer; empty for AA or CA."""
+    try:
+        answer = client.send(message)
+    except Unanswered as silence:
+        return str(silence)
+    return "" if answer.positive else f"{answer.code} {'; '.join(answer.causes)}"
+
+
+def wait_for_engines(bootstrap: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when every engine has committed the ends of its topics, in the order of the flow.
+
+    Outputs are on Kafka before their input is committed, so an engine that is through has told the next one all.
+    """
+    end = time.monotonic() + seconds
+    with streams.admin(bootstrap) as client:
+        for engine in ENGINES:
+            while waiting := sum(topic.waiting for topic in streams.backlog(client, engine).values()):
+                if time.monotonic() > end:
+                    raise CannotStart(
+                        f"{engine} has {waiting} records left after {seconds:.0f} seconds: see refrain status and "
+                        f"refrain logs {engine}."
+                    )
+                time.sleep(POLL_SECONDS)
