@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ ERR_SINCE = (2, 5)
 MSA_TEXT_CHARACTERS = 80
 """Length of MSA-3 (HL7 2.3)."""
 CONTROL_ID_CHARACTERS = 20
+_VERSION = re.compile(r"2(\.\d+)*(\W|$)", re.ASCII)
 
 Mode = Literal["original", "enhanced", "none"]
 Code = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
@@ -116,7 +118,8 @@ def _faults(translation: Translation) -> list[_Fault]:
 def _acknowledgement(translation: Translation, answered_at: datetime, code: Code, faults: Sequence[_Fault]) -> bytes:
     header = translation.header
     delimiters = header.delimiters if header else _STANDARD
-    version = _field(header, 12) or DEFAULT_VERSION
+    version = _field(header, 12)
+    version = version if _VERSION.match(version) else DEFAULT_VERSION
     modern = _version_number(version) >= ERR_SINCE
     msa = ["MSA", code, _field(header, 10)]
     if faults and not modern:
