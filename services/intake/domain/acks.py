@@ -21,7 +21,7 @@ ERR_SINCE = (2, 5)
 MSA_TEXT_CHARACTERS = 80
 """Length of MSA-3 (HL7 2.3)."""
 CONTROL_ID_CHARACTERS = 20
-_VERSION = re.compile(r"2(\.\d+)*(\W|$)", re.ASCII)
+_VERSION = re.compile(r"2(?:\.\d+)*(?![\w.])", re.ASCII)
 
 Mode = Literal["original", "enhanced", "none"]
 Code = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
