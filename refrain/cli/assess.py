@@ -85,9 +85,8 @@ def _entries(pipeline: Pipeline, moment: Moment, timeline: Timeline) -> Iterator
     states = ladders(assessed, tuple(pipeline.care_events.values()), pipeline.site)
     today = moment.at.astimezone(UTC).date()
     for index, line in enumerate(lines):
-        begun = index == 0 or line.start <= today
-        if begun:
-            yield _entry(line, moment, states.get(line.line, NOT_STARTED), timeline)
+        if index == 0 or line.start <= today:
+            yield _entry(line, moment, dict(states.get(line.line) or NOT_STARTED), timeline)
 
 
 def _entry(line: LineCourse, moment: Moment, states: Mapping[str, str], timeline: Timeline) -> Json:

@@ -5,7 +5,7 @@ Each step gets its facts as it would from its topics, encoded and decoded, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -61,16 +61,16 @@ class Pipeline:
             self._advance([*assessed, *care])
         return tuple(self.alerts[told:])
 
-    def _flag(self, new: list[Event]) -> list[Event]:
+    def _flag(self, new: Sequence[Event]) -> list[FlaggedReport]:
         facts = (*self.reports.values(), *self.care_events.values())
         decision = place(facts, self._flagging, new, self.site)
         self._flagging = _stored(decision.issued)
         views = [event for event in self._take(decision.outputs) if isinstance(event, FlaggedReport)]
         for view in views:
             self.flagged[view.report] = view
-        return list(views)
+        return views
 
-    def _classify(self, new: list[Event]) -> tuple[Event, ...]:
+    def _classify(self, new: Sequence[FlaggedReport | CareEvent]) -> tuple[ResponseAssessed, ...]:
         facts = (*self.flagged.values(), *self.care_events.values())
         decision = classify(facts, self._response, new, self.site)
         self._response = _stored(decision.issued)
@@ -79,7 +79,7 @@ class Pipeline:
             self.assessed = max(assessed, key=lambda event: event.revision)
         return tuple(assessed)
 
-    def _advance(self, new: list[Event]) -> None:
+    def _advance(self, new: Sequence[Event]) -> None:
         facts = (*((self.assessed,) if self.assessed else ()), *self.care_events.values())
         decision = advance(facts, self._relapse, new, self.site)
         self._relapse = _stored(decision.issued)

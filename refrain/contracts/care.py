@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import zip_longest
 
 from refrain.contracts.events import CareEvent, CloneStated, Drug, LineStarted, LineStopped, RuleSetAssigned
 
@@ -48,7 +49,7 @@ def lines(events: Iterable[CareEvent]) -> tuple[Line, ...]:
         (e.body for e in current if isinstance(e.body, LineStarted)), key=lambda body: (body.start, body.line)
     )
     result = []
-    for body, following in zip(starts, [*starts[1:], None], strict=True):
+    for body, following in zip_longest(starts, starts[1:]):
         ends = [day for day in (stops.get(body.line), following.start if following else None) if day is not None]
         end = min(ends) if ends else None
         doses = [
