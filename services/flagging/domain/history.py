@@ -75,7 +75,7 @@ def worlds(reports: Iterable[LabReport]) -> dict[Processing, list[LabReport]]:
 def chains(versions: Mapping[UUID, Version]) -> tuple[Chain, ...]:
     """The results of a patient. A lone C, D, W or X joins the one result it fits when time is left out."""
     by_result: dict[UUID, list[Version]] = {}
-    for version in versions.values():
+    for version in sorted(versions.values(), key=lambda version: version.id):
         by_result.setdefault(version.observation.result, []).append(version)
     orphans = {result for result, group in by_result.items() if all(v.observation.status in CHAINING for v in group)}
     homes: dict[tuple[str, ...], list[UUID]] = {}
