@@ -90,7 +90,7 @@ def judge(
 
 def _grade(scan: Scan, baseline: Scan, p: Truth, rules: RuleSet, site: SiteSettings) -> Verdict:
     complete, reason = _complete(scan, baseline, site)
-    partial = _partial(scan, baseline, rules)
+    partial, missing = _partial(scan, baseline, rules)
     levels = {"CR-PET": level_state(complete), "PR-PET": level_state(partial)}
     if complete is None and reason:
         levels["CR-PET"] = closed_level((reason,))
@@ -106,7 +106,6 @@ def _grade(scan: Scan, baseline: Scan, p: Truth, rules: RuleSet, site: SiteSetti
         return Verdict("PR-PET", candidate, reasons, levels, why_not)
     why_not["PR-PET"] = f"{scan.text()} is not proven to be at or under half of {baseline.text()}"
     if partial is None:
-        missing = "LESION_MISSING" if scan.sum is None or baseline.sum is None else "CENSORED"
         return Verdict(None, candidate or "PR-PET", once((*reasons, missing)), levels, why_not)
     return Verdict("NR-PET", candidate, reasons, levels, why_not)
 
@@ -126,12 +125,12 @@ def _complete(scan: Scan, baseline: Scan, site: SiteSettings) -> tuple[Truth, st
     return stated, None
 
 
-def _partial(scan: Scan, baseline: Scan, rules: RuleSet) -> Truth:
-    """The sum fell enough. A baseline lesion that the scan does not tell of keeps the sum unknown."""
+def _partial(scan: Scan, baseline: Scan, rules: RuleSet) -> tuple[Truth, str]:
+    """The sum fell enough, or why that is open. A baseline lesion that the scan does not tell of is unknown."""
     untold = {lesion.name for lesion in baseline.lesions} - {lesion.name for lesion in scan.lesions}
     if scan.sum is None or baseline.sum is None or untold:
-        return None
-    return rules.pet_partial.caps(scan.sum, baseline.sum)
+        return None, "LESION_MISSING"
+    return rules.pet_partial.caps(scan.sum, baseline.sum), "CENSORED"
 
 
 # --- the axis at its newest scan ---

@@ -91,7 +91,7 @@ def percent(value: Mark | None, reference: Mark | None) -> Decimal | None:
     if value.number is None or not reference.number:
         return None
     change = EXACT.multiply(Decimal(100), EXACT.subtract(value.number, reference.number))
-    return (change / reference.number).quantize(Decimal("0.1"), rounding=ROUND_HALF_EVEN)
+    return EXACT.divide(change, reference.number).quantize(Decimal("0.1"), ROUND_HALF_EVEN, EXACT)
 
 
 def no_call(axis: AxisName, rule: Rule, *reasons: str, call: str | None = None) -> Axis:
