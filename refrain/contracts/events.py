@@ -544,6 +544,8 @@ class Upgrade(Wire):
     by: UUID
     """The result that confirmed it; the sample itself where none is needed."""
     at: AwareDatetime
+    evidence: tuple[UUID, ...] = ()
+    """Further results the level rests on: the other components of a complete response, the lesions of a scan."""
 
 
 class Recheck(Wire):

@@ -21,7 +21,7 @@ def new_clone(course: Course) -> Iterator[Finding]:
     """HEM-8: another isotype that is no drug band, or a chain unstated off exposure; after the line's first dose."""
 
     def effect(each: Assessment) -> Effect:
-        if each.state == "POS_OTHER" or (each.state == "POS_UNTYPED" and not course.on_band_drug(each.day)):
+        if each.state == "POS_OTHER" or (each.state == "POS_UNTYPED" and not _may_be_drug(course, each)):
             return "opens"
         return "closes" if each.state in ("NEG", "POS") else None
 
@@ -38,13 +38,19 @@ def drug_band(course: Course) -> Iterator[Finding]:
         if each.state in ("POS_DRUG_SUSPECTED", "POS_INDISTINGUISHABLE"):
             return "opens"
         if each.state == "POS_UNTYPED":
-            return "opens" if course.on_band_drug(each.day) else None
+            return "opens" if _may_be_drug(course, each) else None
         return "closes" if each.state in ("NEG", "POS", "POS_OTHER") else None
 
     for line in course.lines:
         for analyte in IMMUNOFIXATIONS:
             for span in spans(_bands(line, analyte), effect):
                 yield _drug_band(course, line, analyte, span)
+
+
+def _may_be_drug(course: Course, each: Assessment) -> bool:
+    """Whether an untyped band may be the drug's: on exposure, and no stated chain contradicts IgG-kappa."""
+    heavy, light = (each.isotype.heavy, each.isotype.light) if each.isotype else (None, None)
+    return heavy in (None, "IgG") and light in (None, "kappa") and course.on_band_drug(each.day)
 
 
 def _bands(line: Line, analyte: str) -> tuple[Assessment, ...]:

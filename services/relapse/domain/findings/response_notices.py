@@ -36,7 +36,7 @@ def upgrades(course: Course) -> Iterator[Finding]:
 
 
 def _upgrade(course: Course, line: Line, upgrade: Upgrade, *, newest: bool) -> Finding | None:
-    evidence = course.evidence([upgrade.sample, upgrade.by])
+    evidence = course.evidence([upgrade.sample, upgrade.by, *upgrade.evidence])
     if not evidence:
         return None
     told = newest and not line.closed
