@@ -37,11 +37,12 @@ def stand(number: Decimal, comparator: Comparator | None, interval: Interval) ->
     """Where a value stands to an interval in the same unit (R-5, R-8): no tolerance, no rounding.
 
     A censored value is all the points it may be: wholly inside, wholly below, wholly above, else
-    indeterminate, which is never shown as normal. An interval without ends decides nothing.
+    indeterminate, which is never shown as normal. An interval without ends, or one that can hold no value,
+    decides nothing.
     """
     points = Span.of(number, comparator)
     low, high = interval.low, interval.high
-    if low is None and high is None:
+    if (low is None and high is None) or _empty(interval):
         return "indeterminate"
     below = low is not None and points.below(low, or_equal=interval.low_inclusive is False)
     above = high is not None and points.above(high, or_equal=interval.high_inclusive is False)
@@ -50,3 +51,10 @@ def stand(number: Decimal, comparator: Comparator | None, interval: Interval) ->
     clear_of_low = low is None or points.above(low, or_equal=interval.low_inclusive is not False)
     clear_of_high = high is None or points.below(high, or_equal=interval.high_inclusive is not False)
     return "inside" if clear_of_low and clear_of_high else "indeterminate"
+
+
+def _empty(interval: Interval) -> bool:
+    if interval.low is None or interval.high is None:
+        return False
+    closed = interval.low_inclusive is not False and interval.high_inclusive is not False
+    return interval.low > interval.high or (interval.low == interval.high and not closed)
