@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY, generate_latest
 from sqlalchemy.exc import OperationalError
 
@@ -307,6 +309,44 @@ async def test_an_ignored_message_is_counted_and_one_not_for_us_is_refused_each_
     ]
     assert h.outcomes() == {"north-lab": {"ignored": 3, "duplicate": 1}}
     assert h.door.records == []
+
+
+PIECES = [
+    b"MSH|^~\\&|LAB|NORTH|",
+    b"|ORU^R01|",
+    b"\r",
+    b"PID|",
+    b"OBR|1",
+    b"OBX|1|NM|",
+    b"|",
+    b"^",
+    b"\\",
+    b"~",
+    b"\xff",
+    b"\0",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(PIECES)), max_size=30).map(b"".join))
+def test_whatever_a_sender_sends_it_is_answered_or_kept(
+    tmp_path_factory: pytest.TempPathFactory, payload: bytes
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.getbasetemp()}/fuzz.db"
+    memory.upgrade(url)
+
+    async def receive() -> House:
+        h = House(url, load_profile(PROFILE), permissive())
+        await h.send(payload)
+        h.intake.close()
+        h.memory.close()
+        return h
+
+    h = asyncio.run(receive())
+    [outcomes] = h.outcomes().values()
+    [outcome] = outcomes
+    assert bool(h.door.quarantined) >= (outcome == "quarantined")
+    assert "internal_error" not in {entry.reason for entry in h.door.quarantined}
 
 
 async def test_received_is_the_sum_of_the_outcomes(house: MakeHouse) -> None:

@@ -51,7 +51,7 @@ def a_message(patient: str, value: str = "42.35") -> bytes:
 class Running:
     """An intake process that can be killed and started again on the same database and ports."""
 
-    def __init__(self, folder: Path, broker: str) -> None:
+    def __init__(self, folder: Path, broker: str, *, hold_seconds: int = 3) -> None:
         (folder / "profiles").mkdir()
         (folder / "profiles" / "north.yaml").write_text(PROFILE)
         self.database = folder / "intake.db"
@@ -62,7 +62,8 @@ class Running:
             "INTAKE_LEDGER": f"sqlite:///{self.database}",
             "INTAKE_PORTS_FILE": str(self._ports),
             "INTAKE_PROFILES": str(folder / "profiles"),
-            "INTAKE_HOLD_SECONDS": "3",
+            "INTAKE_HOLD_SECONDS": str(hold_seconds),
+            "INTAKE_LOG_LEVEL": "DEBUG",  # the lowest level must not show a patient either
             "INTAKE_FOLDER": str(folder / "files"),
         }
         self.folder = folder / "files"
@@ -119,7 +120,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 def heard(sender: socket.socket) -> bytes:
     """What came back before the connection was closed or reset."""
     try:
-        return sender.recv(100)
+        return sender.recv(1000)
     except ConnectionError:
         return b""
 
@@ -213,6 +214,27 @@ def test_while_kafka_is_away_there_is_silence_and_a_closed_door(
         reports = events(node.bootstrap, LAB_REPORTS, f"NORTH|MR|{patient}")
         assert {str(report.observations[0].value.number) for report in reports} == {"1", "2"}
         assert len({report.event_id for report in reports}) == 2
+        assert intake.stop() == 0
+    finally:
+        if intake.process and intake.process.poll() is None:
+            intake.stop(signal.SIGKILL)
+
+
+def test_a_message_that_is_held_is_answered_when_kafka_comes_back_in_time(
+    tmp_path: Path, private_kafka: Callable[[], LocalKafka], patient: str
+) -> None:
+    node = private_kafka()
+    intake = Running(tmp_path, node.bootstrap, hold_seconds=60)
+    intake.start()
+    try:
+        with socket.create_connection(("127.0.0.1", intake.port("mllp")), timeout=90) as sender:
+            node.stop(signal.SIGKILL)
+            sender.sendall(b"\x0b" + a_message(patient) + b"\x1c\r")
+            wait_for(lambda: not intake.listens)
+            node.start()
+            assert b"MSA|AA|E1" in heard(sender)
+        [first, *repeats] = events(node.bootstrap, LAB_REPORTS, f"NORTH|MR|{patient}")
+        assert {report.event_id for report in repeats} <= {first.event_id}
         assert intake.stop() == 0
     finally:
         if intake.process and intake.process.poll() is None:
