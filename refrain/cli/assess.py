@@ -86,7 +86,8 @@ def _entries(pipeline: Pipeline, moment: Moment, timeline: Timeline) -> Iterator
     today = moment.at.astimezone(UTC).date()
     for index, line in enumerate(lines):
         if index == 0 or line.start <= today:
-            yield _entry(line, moment, dict(states.get(line.line) or NOT_STARTED), timeline)
+            named = {str(ladder): str(state) for ladder, state in states.get(line.line, {}).items()}
+            yield _entry(line, moment, named or NOT_STARTED, timeline)
 
 
 def _entry(line: LineCourse, moment: Moment, states: Mapping[str, str], timeline: Timeline) -> Json:

@@ -71,7 +71,7 @@ class Pipeline:
         return views
 
     def _classify(self, new: Sequence[FlaggedReport | CareEvent]) -> tuple[ResponseAssessed, ...]:
-        facts = (*self.flagged.values(), *self.care_events.values())
+        facts: list[FlaggedReport | CareEvent] = [*self.flagged.values(), *self.care_events.values()]
         decision = classify(facts, self._response, new, self.site)
         self._response = _stored(decision.issued)
         assessed = [event for event in self._take(decision.outputs) if isinstance(event, ResponseAssessed)]
