@@ -48,7 +48,7 @@ def read_band(repetitions: Sequence[Sequence[str]]) -> Band:
     lights: set[Light] = set()
     unread = False
     for repetition in repetitions:
-        if not any(component.strip() for component in repetition):
+        if not any(component.strip() for component in _said(repetition)):
             continue
         result, heavy, light = _answer(repetition)
         unread = unread or (result is None and heavy is None and light is None)
@@ -71,13 +71,18 @@ def read_band(repetitions: Sequence[Sequence[str]]) -> Band:
 
 def _answer(repetition: Sequence[str]) -> tuple[Result | None, Heavy | None, Light | None]:
     """The first of code, text, alternate code and alternate text that a table knows."""
-    for place in (0, 1, 3, 4):
-        if place < len(repetition) and (component := repetition[place]).strip():
+    for component in _said(repetition):
+        if component.strip():
             result = value_words.nominal(value_words.ordinal(component))
             heavy, light = _chains(component)
             if result or heavy or light:
                 return result, heavy, light
     return None, None, None
+
+
+def _said(repetition: Sequence[str]) -> Sequence[str]:
+    """Code, text, alternate code, alternate text; the names of coding systems say nothing."""
+    return [component for place, component in enumerate(repetition) if place in (0, 1, 3, 4)]
 
 
 def _chains(text: str) -> tuple[Heavy | None, Light | None]:

@@ -174,6 +174,8 @@ def _coded(parts: Sequence[str], text: str, missing_words: Mapping[str, str] | N
     if why := value_words.missing("".join(parts), missing_words):
         return Value("missing", text, missing=why)
     answers = [part for place, part in enumerate(parts) if place in (0, 1, 3, 4) and part.strip()]
+    if not answers:
+        return Value("missing", text, missing="empty")
     ordinals = {known for answer in answers if (known := value_words.ordinal(answer))}
     if len(ordinals) == 1:
         return Value("ordinal", text, ordinal=ordinals.pop())
