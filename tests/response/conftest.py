@@ -82,7 +82,7 @@ class Chart:
         high_inclusive: bool = True, status: str = "F", issued: int | None = None, hour: int = 8, series: str = "",
         isotype: tuple[str | None, str | None] | None = None, held: tuple[str, ...] = (), method: str = "UNKNOWN",
         caveats: tuple[str, ...] = (), codes: tuple[str, ...] = (), revision: int = 1, translation: int = 0,
-        issued_hour: int = 16, processing: str = "live", lab: str = "LAB", **attributes: str,
+        issued_hour: int = 16, processing: str = "live", lab: str = "LAB", sub_id: str = "", **attributes: str,
     ) -> FlaggedReport:  # fmt: skip
         """One version of one result; ``value`` is a number, ``<5``, or POS, NEG, IND."""
         number, comparator, nominal = read(value)
@@ -100,7 +100,7 @@ class Chart:
                 "range": Range(kind="absent"), "collected_at": at(day, hour),
                 "collected_until": at(day, hour) + timedelta(seconds=1), "time_precision": "second",
                 "collected_from": "SPM-17", "specimen": SPECIMENS.get(analyte, "SERUM"), "specimen_source": "stated",
-                "lab": lab, "method": method, "attributes": attributes,
+                "lab": lab, "method": method, "sub_id": sub_id, "attributes": attributes,
                 "isotype": Isotype.model_validate({"heavy": isotype[0], "light": isotype[1]}) if isotype else None,
             }
         )  # fmt: skip

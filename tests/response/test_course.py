@@ -246,7 +246,7 @@ def test_the_step_says_what_changed_and_is_silent_when_nothing_did(chart: Any) -
     assert event.caused_by == (cause.event_id,)
     assert event.recorded_at == cause.recorded_at
     changed = {change.axis: (change.before, change.after) for change in event.changes}
-    assert changed["VEGF"] == ("no call, ne: NO_DATA", "CRV unconfirmed")
+    assert changed["VEGF"] == ("no call, not evaluated: NO_DATA", "CRV unconfirmed")
     assert event == event.identified()
 
 

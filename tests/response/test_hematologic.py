@@ -334,3 +334,40 @@ def test_a_small_kappa_spike_on_the_drug_is_told(chart: Any) -> None:
     assert (axis.call, axis.caveats) == ("VGPRH", ("INTERFERENCE_DARATUMUMAB",))
     chart.m(56, "1.1", isotype=IGG_KAPPA)
     assert chart.axis("HEMATOLOGIC").caveats == ()
+
+
+# --- several spikes, and values that wait ---
+
+
+def test_the_spikes_of_one_draw_are_summed(chart: Any) -> None:
+    for day, first, second in ((-4, "12", "8"), (28, "6", "4.1")):
+        chart.m(day, first, name=f"a{day}", sub_id="1")
+        chart.m(day, second, name=f"b{day}", sub_id="2")
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.call, axis.baseline.number) == ("NRH", 20)
+    assert chart.steps("MPROT_S")["a28"].text == "10.1 g/L"
+
+
+def test_a_spike_below_the_limit_adds_nothing_and_is_told(chart: Any) -> None:
+    chart.m(-4, "20")
+    chart.m(28, "6", name="a", sub_id="1")
+    chart.m(28, "<1", name="b", sub_id="2")
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.call, axis.caveats) == ("PRH", ("CENSORED_SPIKE",))
+
+
+def test_an_m_protein_that_waits_for_review_is_told_and_not_used(chart: Any) -> None:
+    chart.m(-4, "20")
+    chart.m(28, "8")
+    chart.m(56, "0.1", held=("REVIEW_PENDING",))
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.call, axis.assessability, axis.nadir.number) == ("NEH", "INCOMPLETE", 8)
+    assert "REVIEW_PENDING" in axis.reasons
+    assert axis.percent_from_baseline is None
+
+
+def test_a_clonal_marrow_after_a_negative_one_withdraws_nothing(chart: Any) -> None:
+    chart.ife(28, "NEG")
+    chart.marrow(28)
+    chart.marrow(56, clonal="Y")
+    assert chart.line().withdrawn_candidates == ()

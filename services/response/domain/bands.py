@@ -54,11 +54,13 @@ class BandReader:
     """Reads components of one patient."""
 
     care: Sequence[CareEvent]
+    """Current ones only."""
+    clone: CloneStated | None
     site: SiteSettings
 
-    @property
-    def clone(self) -> CloneStated | None:
-        return clone(self.care)
+    @classmethod
+    def of(cls, care: Sequence[CareEvent], site: SiteSettings) -> BandReader:
+        return cls(care, clone(care), site)
 
     def read(self, result: Result) -> Reading:
         return self.marrow(result) if result.analyte == "BM_FLOW" else self.band(result)

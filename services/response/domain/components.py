@@ -48,7 +48,7 @@ class Track:
         reading = self.reader.read(sample)
         run = self._runs.setdefault(sample.series, [])
         back = self._back(reading)
-        withdraws = reading.clonal is True and not self._was_confirmed and any(len(r) == 1 for r in self._runs.values())
+        once_negative = not self.single and not self._was_confirmed and any(len(r) == 1 for r in self._runs.values())
         if reading.negative:
             run.append(sample)
             self._was_confirmed = self._was_confirmed or len(run) > 1
@@ -60,7 +60,7 @@ class Track:
             self._last_negative = reading.negative
         if back is not None:
             self._rises.setdefault(sample.series, []).append(Graded(sample, PROGRESSION if back else 0))
-        self.current = step = Step(sample, reading, back, withdraws)
+        self.current = step = Step(sample, reading, back, withdraws=once_negative and reading.clonal is True)
         self.steps[sample.id] = step
         return step
 

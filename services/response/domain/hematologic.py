@@ -15,7 +15,7 @@ from services.response.domain.components import Track
 from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, confirmed_at, shown
 from services.response.domain.facts import CourseFacts, Result
 from services.response.domain.hematologic_trajectories import Levels, component_trajectory, m_trajectory
-from services.response.domain.m_protein import MGrade, MSample, grade, m_samples, source_analyte
+from services.response.domain.m_protein import MGrade, MSample, grade, m_samples, source_analyte, summed_spikes
 from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.series import Mark, Series, Window, series_of
 from services.response.domain.verdict import Best, assessability, ids, no_call, once, percent
@@ -169,13 +169,13 @@ class Walk:
 
 def hematologic_course(facts: CourseFacts, window: Window, rules: RuleSet) -> HematologicCourse:
     """Axis, trajectories, upgrades and withdrawn candidates of one line."""
-    site, reader = facts.site, BandReader(facts.care, facts.site)
+    site, reader = facts.site, BandReader.of(facts.care, facts.site)
     analyte = source_analyte(window.line.m_component_source)
-    m_series = series_of(facts.of(analyte), window) if analyte else ()
+    m_series = series_of(summed_spikes(facts.of(analyte)), window) if analyte else ()
     parts = series_of(facts.of(*COMPONENTS), window, reader.severity)
     tracks = {name: Track(reader, name == "MARROW", site.confirm_late_days) for name in COMPONENTS.values()}
     walk = Walk(rules, site, reader, _absent(m_series), tracks)
-    samples = m_samples(m_series)
+    samples = m_samples(m_series, window)
     for _, day in groupby(_in_order(samples, parts, reader), key=lambda each: _result(each).day):
         walk.day(tuple(day))
     axis = _axis(walk, facts, window, analyte)
@@ -229,7 +229,7 @@ def _axis(walk: Walk, facts: CourseFacts, window: Window, analyte: str | None) -
     rule = walk.rules.rule(told.call, told.candidate, "NEH")
     baseline = told.m.baseline if told.m else walk.absent[0]
     running = told.m.running_nadir if told.m else None
-    now = Mark.of(told.m.sample) if told.m else None
+    now = told.m.mark if told.m else None
     return Axis(
         axis="HEMATOLOGIC", as_of=told.as_of.id, call=told.call or "NEH", candidate=told.candidate,
         assessability=assessability(told.call is not None, told.reasons), reasons=told.reasons,

@@ -17,6 +17,14 @@ NOT_COURSE = frozenset({"event_id", "recorded_at", "trace", "caused_by", "revisi
 """Fields that do not say how the course stands."""
 
 
+WORDS = {
+    "NOT_ASSESSABLE": "not assessable",
+    "INCOMPLETE": "incomplete",
+    "INDETERMINATE": "indeterminate",
+    "NE": "not evaluated",
+}
+
+
 class ResponseIssued(Wire):
     """What everybody was told last about one patient. The defaults say: nothing yet."""
 
@@ -70,7 +78,7 @@ def in_words(axis: Axis) -> str:
         parts.append(f"candidate {axis.candidate}")
     if axis.assessability != "ASSESSED":
         reasons = f": {', '.join(axis.reasons)}" if axis.reasons else ""
-        parts.append(axis.assessability.lower().replace("_", " ") + reasons)
+        parts.append(WORDS[axis.assessability] + reasons)
     return ", ".join(parts)
 
 

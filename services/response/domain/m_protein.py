@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from refrain.clinical.poems import Bounds, m_protein_rise
 from refrain.contracts.events import LevelState
 from services.response.domain.bands import Reading
-from services.response.domain.bounds import Truth, any_of, less
+from services.response.domain.bounds import Truth, any_of, less, total
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import MProteinLevel, RuleSet
-from services.response.domain.series import Mark, Series, first_used, lower
+from services.response.domain.series import Mark, Series, Window, first_used, lower
 from services.response.domain.verdict import closed_level, level_state, once
 
 QUANTITATIVE = {"IGG": "IGG", "IGA": "IGA", "IGM": "IGM"}
@@ -24,6 +24,32 @@ def source_analyte(source: str) -> str | None:
     if kind == "QUANT_IG":
         return QUANTITATIVE.get(immunoglobulin.strip().upper())
     return "MPROT_S" if kind == "MPROT_S" else None
+
+
+def summed_spikes(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Several spikes of one draw are one value, their sum (clinical.md 4.1).
+
+    Spikes are results of one order, series and time with sub-ids of their own. A spike reported only as less
+    than something adds nothing to measured ones, with the caveat CENSORED_SPIKE.
+    """
+    draws: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        seen = result.view.observation
+        apart = result.id if not (seen.sub_id and result.usable) else None
+        draws.setdefault((result.series, result.collected_at, result.order, apart), []).append(result)
+    return tuple(
+        _sum(sorted(parts, key=lambda part: (part.view.observation.sub_id, part.id))) for parts in draws.values()
+    )
+
+
+def _sum(parts: Sequence[Result]) -> Result:
+    measured = [part for part in parts if part.view.number is not None and part.view.comparator is None]
+    if len(parts) == 1 or not measured:
+        return parts[0]
+    lead = measured[0]
+    caveats = once((*lead.view.caveats, *(["CENSORED_SPIKE"] if len(measured) < len(parts) else [])))
+    number = total(part.bounds for part in measured if part.bounds is not None).low
+    return replace(lead, view=lead.view.model_copy(update={"number": number, "caveats": caveats}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +76,15 @@ class MGrade:
 def grade(
     value: Result | None, baseline: Mark | None, obstacles: tuple[str, ...], serum: Reading | None, rules: RuleSet
 ) -> MGrade:
-    """Grade the newest value. ``obstacles`` say why there is no baseline; ``serum`` is the serum immunofixation."""
+    """Grade the newest value against the baseline; ``serum`` is the serum immunofixation.
+
+    ``obstacles`` say why nothing can be graded: there is no baseline, or the value waits for a review.
+    """
     levels: dict[str, LevelState] = {}
     reasons: dict[str, tuple[str, ...]] = {}
     why_not: dict[str, str] = {}
     for level in rules.m_protein:
-        why = obstacles if baseline is None else _ineligible(baseline, level)
+        why = obstacles if obstacles or baseline is None else _ineligible(baseline, level)
         if not why and value is None:
             why = ("M_PROTEIN_MISSING",)
         truth: Truth = None
@@ -128,18 +157,30 @@ class MSample:
     obstacles: tuple[str, ...]
 
     @property
+    def mark(self) -> Mark | None:
+        """The value, if it may be used."""
+        return Mark.of(self.sample) if self.sample.usable else None
+
+    @property
     def running_nadir(self) -> Mark | None:
-        return lower(self.nadir, Mark.of(self.sample))
+        return lower(self.nadir, self.mark)
 
 
-def m_samples(series: Sequence[Series]) -> tuple[MSample, ...]:
-    """Every sample of every M-protein series with condition P against its nadir (NAD-1, PDH)."""
+def m_samples(series: Sequence[Series], window: Window) -> tuple[MSample, ...]:
+    """Every sample of every M-protein series with condition P against its nadir (NAD-1, PDH).
+
+    A value that waits for a review is among them, ungraded, so that it is told and not skipped.
+    """
     found = []
     for each in series:
         baseline = Mark.of(each.baseline) if each.baseline else None
         obstacles = () if baseline else no_baseline(each, series)
         nadir = baseline
-        for sample in each.during:
+        pending = [result for result in each.results if result.awaits_review and window.during(result.day)]
+        for sample in sorted((*each.during, *pending), key=lambda result: (result.day, result.collected_at, result.id)):
+            if not sample.usable:
+                found.append(MSample(sample, each, nadir, None, baseline, ("REVIEW_PENDING",)))
+                continue
             bounds = sample.bounds
             p = m_protein_rise(bounds, nadir.bounds) if nadir is not None and bounds is not None else None
             found.append(MSample(sample, each, nadir, p, baseline, obstacles))
