@@ -98,7 +98,8 @@ def test_nothing_and_order_details_are_no_version() -> None:
         pytest.param([a("U", "42", 2)], "U", "42", (), id="U with a value"),
         pytest.param([a("F", "42"), a("P", "44", 1), a("U", "", 2)], "U", "42", (), id="U does not undo a final"),
         pytest.param(
-            [a("F", "42"), a("D", "", 1), a("P", "44", 2), a("U", "", 3)], "U", "44", ("reinstated",), id="U after D and P"
+            [a("F", "42"), a("D", "", 1), a("P", "44", 2), a("U", "", 3)], "U", "44", ("reinstated",),
+            id="U after D and P",
         ),
         pytest.param(
             [a("P", "42"), a("D", "", 1), a("U", "", 2)], "U", "", ("reinstated", "unsent_value_missing"),
