@@ -135,7 +135,7 @@ def _restored(text: str, limit: Decimal, power: int) -> Iterable[str]:
     """The text with the damaged limit written as the earlier one, for every form the damage takes."""
     if limit <= 0:
         return
-    for digits in dict.fromkeys((str(limit), format(_written_out(limit), "f"))):
+    for digits in dict.fromkeys((format(limit, "f"), format(_written_out(limit), "f"))):
         joined = Decimal(f"{digits}10")
         damaged = {
             f"{digits}10^{power}": f"{digits}x10^{power}",

@@ -66,7 +66,7 @@ _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "mL/min": ("ml/min",),
     # of no dimension
     "%": ("percent",),
-    "{ratio}": ("ratio", "Ratio", "RATIO"),
+    "{ratio}": ("ratio", "Ratio", "RATIO", "{Ratio}"),
     "{SUV}": ("SUV", "SUVmax"),
     "{INR}": ("INR",),
     # others that reports carry beside the catalogue
