@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from alembic.util import CommandError
 from kafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
 
 from refrain.cli import jars, kafka
 from refrain.cli.home import Home
@@ -19,9 +19,12 @@ from refrain.cli.problems import CannotStart
 from refrain.cli.programs import ENGINES, SERVICES, service_environment, service_programs
 from refrain.cli.supervision import Program, Supervisor
 from refrain.cli.topics import create_topics
+from refrain.runtime import database
+from services.intake.adapters import memory
 
 READY_SECONDS = 60.0
 """How long a service may take from its start to its ports."""
+DEATHS_WHILE_STARTING = 3
 KAFKA_PRIORITY = 10
 """Before the services, and stopped after them."""
 
@@ -61,6 +64,7 @@ class Stack:
         """Start everything that does not run yet and wait until all of it answers. CannotStart says what is wrong."""
         self._room_to_write()
         if self.is_up():
+            self._same_kafka()
             say("The stack is up already; starting what is missing.")
         else:
             self._start_supervisor(say, workers)
@@ -88,6 +92,14 @@ class Stack:
                 f"Cannot write to {self.home.path} ({problem.strerror}). Run refrain in a directory you may write to, "
                 "or set REFRAIN_HOME to one."
             ) from problem
+
+    def _same_kafka(self) -> None:
+        given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if given and given != self.bootstrap:
+            raise CannotStart(
+                f"The stack is up on the Kafka at {self.bootstrap}, not on {given} (KAFKA_BOOTSTRAP_SERVERS). "
+                "Run refrain down first."
+            )
 
     def _start_supervisor(self, say: Say, workers: int) -> None:
         self.supervisor.stop_everything()  # what a killed supervisor may have left behind
@@ -134,12 +146,21 @@ class Stack:
         say(f"Apache Kafka {jars.pinned().version} answers at {bootstrap}.")
 
     def _migrate(self, bootstrap: str) -> None:
+        """Bring every service's database to this version's schema: workers refuse to start on another one."""
         for service in SERVICES:
-            environment = {**os.environ, **service_environment(self.home, service, service, bootstrap)}
-            command = [sys.executable, "-m", f"services.{service}", "migrate"]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise CannotStart(f"The ledger of {service} could not be brought up to date: {_last_line(done.stderr)}")
+            url = (service_environment(self.home, service, service, bootstrap) | os.environ)[
+                f"{service.upper()}_LEDGER"
+            ]
+            try:
+                if service == "intake":
+                    memory.upgrade(url)
+                else:
+                    database.upgrade(url, service)
+            except (SQLAlchemyError, CommandError, ValueError) as problem:
+                raise CannotStart(
+                    f"The database of {service} could not be brought up to date ({type(problem).__name__}). Check "
+                    f"{service.upper()}_LEDGER, and that no newer version of Refrain has used it."
+                ) from problem
 
     def _start_services(self, say: Say) -> None:
         supervisor = self.supervisor
@@ -153,12 +174,23 @@ class Stack:
             for name in sorted(ready):
                 say(f"{name} listens: {show_ports(self.home.ports_of(name))}.")
             waiting -= ready
+            self._give_up_on_the_dying(waiting)
             if waiting and time.monotonic() > end:
                 raise CannotStart(
                     f"{', '.join(sorted(waiting))} did not come up within {READY_SECONDS:.0f} seconds. Their logs say "
                     f"why: refrain logs {min(waiting)}"
                 )
             time.sleep(0.1)
+
+    def _give_up_on_the_dying(self, waiting: set[str]) -> None:
+        """A service that keeps ending while it starts has said why in its log: pass its last line on."""
+        for process in self.supervisor.processes():
+            if process.name in waiting and process.deaths >= DEATHS_WHILE_STARTING:
+                lines = (self.home.logs / f"{process.name}.log").read_text(errors="replace").strip().splitlines()
+                raise CannotStart(
+                    f"{process.name} ended {process.deaths} times while it started. It said: "
+                    f"{lines[-1] if lines else 'nothing'}"
+                )
 
     def _tell_prometheus(self) -> None:
         targets = []
@@ -181,8 +213,3 @@ def _replication() -> int:
 
 def _state(supervisor: Supervisor, name: str) -> str:
     return next((process.state for process in supervisor.processes() if process.name == name), "MISSING")
-
-
-def _last_line(text: str) -> str:
-    lines: Sequence[str] = text.strip().splitlines()
-    return lines[-1] if lines else "it gave no reason."

@@ -15,8 +15,17 @@ from refrain.cli.problems import CannotStart
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+WIDTH = 140
+"""Columns where there is no terminal to ask, as in a file or a build log."""
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=WIDTH)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -67,7 +67,11 @@ def _run(stack: Stack) -> list[str]:
     _told(sent)
     troubles = [*sent.refused, *_lost(outcome, patient)]
     out.print(tables.summary(outcome))
-    return troubles + _compare(outcome, patient) + _ask(stack, outcome)
+    troubles += _compare(outcome, patient) + _ask(stack, outcome)
+    if outcome.alerts and not os.environ.get("CI"):
+        [*_, urgent] = sorted(outcome.alerts, key=lambda alert: alert.due_hours or 0)
+        out.print(f"Why, for example, {urgent.kind}? Ask: refrain explain {urgent.identifier}")
+    return troubles
 
 
 def _told(sent: Sent) -> None:
@@ -124,6 +128,5 @@ def _what_next(stack: Stack) -> None:
     mllp = stack.ports("intake").get("mllp")
     out.print("  The stack goes on running. Look around:")
     out.print("    refrain status                what runs, its ports, what waits")
-    out.print("    refrain explain ID            why, for example an alert's id below")
     out.print(f"    refrain send FILE --to {HOST}:{mllp}")
     out.print("    refrain down [--wipe]         stop it, and forget everything")

@@ -78,9 +78,8 @@ def _show(answer: dict[str, Any]) -> None:
     for alert in answer.get("alerts", ()):
         out.print(f"[bold]{alert.get('kind')}[/] {alert.get('tier')}, {alert.get('state')}: {alert.get('text', '')}")
         out.print(f"  rule {_rule(alert)}; evidence {_words(alert.get('evidence'))}", soft_wrap=True)
-    out.print(
-        f"  rests on {len(answer.get('facts', ()))} facts; issued {len(answer.get('issued', ()))} events about it"
-    )
+    if issued := answer.get("issued"):
+        out.print(f"  events about it on Kafka: {len(issued)} ({', '.join(sorted({one['topic'] for one in issued}))})")
 
 
 def _rule(holder: dict[str, Any]) -> str:

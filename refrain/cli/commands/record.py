@@ -26,13 +26,13 @@ BODIES: dict[str, type[BaseModel]] = {
 
 def _fields(model: type[BaseModel]) -> str:
     return " ".join(
-        name if field.is_required() else f"[{name}]" for name, field in model.model_fields.items() if name != "type"
+        name if field.is_required() else f"({name})" for name, field in model.model_fields.items() if name != "type"
     )
 
 
 EPILOG = "\n\n".join(
     [
-        "TYPES and their fields ([in brackets]: may be left out; dates are YYYY-MM-DD; lists and maps are JSON):",
+        "TYPES and their fields (in brackets: may be left out; dates are YYYY-MM-DD; lists and maps are JSON):",
         *(f"`{name}` {_fields(model)}" for name, model in BODIES.items()),
     ]
 )

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from refrain.cli.mllp import MllpClient, Unanswered
+from refrain.cli.mllp import POSITIVE, MllpClient, Unanswered
 from refrain.cli.terminal import err, fail, out, sentences
 from services.intake.domain.framing import messages_in
 
 SILENT = "no answer"
+UNREACHABLE = "not sent"
 
 
 @sentences
@@ -32,26 +33,31 @@ def send(
     """
     host, port = _address(to)
     codes: Counter[str] = Counter()
+    numbered = [(f"{path}#{n}", one) for path in files for n, one in enumerate(messages_in(path.read_bytes()))]
     with MllpClient(host, port) as client:
-        for path in files:
-            for number, message in enumerate(messages_in(path.read_bytes())):
-                codes[_send_one(client, message, f"{path}#{number}", to)] += 1
-    table = Table("answer", "messages", title=f"{sum(codes.values())} messages sent to {to}")
+        for source, message in numbered:
+            codes[_send_one(client, message, source)] += 1
+            if codes[UNREACHABLE]:
+                err.print(f"  {source} and what follows was not sent: nobody listens at {to}.", soft_wrap=True)
+                break
+    table = Table("answer", "messages", title=f"{len(numbered)} messages for {to}")
     for code, count in sorted(codes.items()):
         table.add_row(code, str(count))
     out.print(table)
-    if set(codes) - {"AA", "CA"}:
+    if codes[UNREACHABLE]:
+        fail(f"Nobody listens at {to}. Is the stack up? refrain status shows the port.")
+    if set(codes) - POSITIVE:
         raise typer.Exit(1)
 
 
-def _send_one(client: MllpClient, message: bytes, source: str, to: str) -> str:
+def _send_one(client: MllpClient, message: bytes, source: str) -> str:
     try:
         answer = client.send(message)
     except Unanswered as silence:
         err.print(f"  {source}: {silence}", soft_wrap=True)
         return SILENT
-    except OSError as problem:
-        fail(f"Nobody listens at {to} ({problem.strerror or problem}). Is the stack up? refrain status shows the port.")
+    except OSError:
+        return UNREACHABLE
     if not answer.positive or answer.causes:
         err.print(f"  {source}: {answer.code} {'; '.join(answer.causes)}", soft_wrap=True)
     return answer.code

@@ -70,6 +70,7 @@ class AlertNow:
 
     kind: str
     tier: str
+    due_hours: int | None
     subject: str
     subjects: tuple[str, ...]
     text: str
@@ -130,7 +131,7 @@ class Outcome:
 def read_outcome(bootstrap: str, patient_key: str, records: Iterable[Json]) -> Outcome:
     """Read everything about a patient from the topics, up to their ends now."""
     reports, care, flagged, snapshots, alerts = (
-        streams.read_patient(bootstrap, topic, patient_key)
+        _once(streams.read_patient(bootstrap, topic, patient_key))
         for topic in (LAB_REPORTS, CARE_EVENTS, FLAGGED_REPORTS, RESPONSES, ALERTS)
     )
     return Outcome(
@@ -141,6 +142,11 @@ def read_outcome(bootstrap: str, patient_key: str, records: Iterable[Json]) -> O
         alert_events=tuple(alerts),
         names=name_results(reports, records),
     )
+
+
+def _once(events: Iterable[Any]) -> list[Any]:
+    """Each event once, in order: what is recorded again has the id it had (answers 7)."""
+    return list({event.event_id: event for event in events}.values())
 
 
 def name_results(reports: Iterable[LabReport], records: Iterable[Json]) -> dict[UUID, str]:
@@ -160,7 +166,7 @@ def fold_alerts(events: Sequence[Alert]) -> list[AlertNow]:
     for event in sorted(events, key=lambda event: event.sequence):
         first = newest[event.alert].at if event.alert in newest else event.at
         newest[event.alert] = AlertNow(
-            event.kind, event.tier, event.subject, event.subjects, event.text, first,
+            event.kind, event.tier, event.due_hours, event.subject, event.subjects, event.text, first,
             _state(event, newest.get(event.alert)), event.alert,
         )  # fmt: skip
     for event in events:

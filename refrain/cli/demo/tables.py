@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.table import Table
@@ -13,6 +14,18 @@ from refrain.contracts.events import Axis
 
 Json = Mapping[str, Any]
 RIGHT, WRONG = "[green]✓[/]", "[bold red]✗[/]"
+LEVELS = {
+    "CRH": "complete hematologic response", "NEH": "no hematologic level proven", "CRV": "complete VEGF response",
+    "CR-PET": "complete PET response",
+}  # fmt: skip
+"""Of clinical.md 10, those that the case report reaches; any other one stands for itself."""
+REASONS = {
+    "URINE_IFE_MISSING": "urine immunofixation was never reported",
+    "MARROW_MISSING": "no marrow since treatment began",
+    "LIGHT_CHAIN_UNSTATED": "the band's light chain is not stated",
+    "BASELINE_NOT_QUANTIFIED": "M-protein was not measured at baseline",
+    "NO_DATA": "no scan since treatment began",
+}
 STATES = {
     "NOT_ASSESSABLE": "not assessable",
     "INCOMPLETE": "incomplete",
@@ -40,11 +53,18 @@ def results(rows: Iterable[tuple[Seen, Checked]]) -> Table:
 def _note(seen: Seen) -> str:
     repaired = seen.view.observation.repaired
     if repaired is not None:
-        limits = f", {repaired.low} to {repaired.high}" if repaired.high is not None else ""
-        return f"read as {repaired.number} {repaired.unit}{limits} ({repaired.repair_rule_id}, {repaired.review})"
+        limits = f", {_limits(repaired.low, repaired.high)}" if (repaired.low, repaired.high) != (None, None) else ""
+        waits = "a person reviews it" if repaired.review == "pending" else f"review {repaired.review.replace('_', ' ')}"
+        return f"read as {repaired.number} {repaired.unit}{limits} ({repaired.repair_rule_id}; {waits})"
     if seen.view.range_source == "none" and seen.view.observation.range.kind == "unparsed":
         return "the range is damaged and judges nothing"
     return ""
+
+
+def _limits(low: Decimal | None, high: Decimal | None) -> str:
+    if low is None or high is None:
+        return f"up to {high}" if low is None else f"from {low}"
+    return f"{low} to {high}"
 
 
 def course(calls: Iterable[Call], labels: Mapping[str, str]) -> Table:
@@ -60,7 +80,7 @@ def course(calls: Iterable[Call], labels: Mapping[str, str]) -> Table:
             published += f"\n[dim]{call.reason}[/]"
         table.add_row(
             "" if call.point == before else f"{call.point}\n{labels[call.point]}", call.axis.axis.lower(),
-            _called(call.axis), _confirmed(call.axis), "\n".join(call.axis.reasons) or "—", published,
+            _called(call.axis), _confirmed(call.axis), _missing(call.axis), published,
             _mark(call.checked),
         )  # fmt: skip
         before = call.point
@@ -70,8 +90,16 @@ def course(calls: Iterable[Call], labels: Mapping[str, str]) -> Table:
 def _called(axis: Axis) -> str:
     if axis.symptoms:
         return "\n".join([str(axis.call), *(f"[dim]{name}: {how}[/]" for name, how in sorted(axis.symptoms.items()))])
-    called = axis.call or "none yet"
-    return f"{called}\ncandidate {axis.candidate}" if axis.candidate else called
+    called = _level(axis.call) if axis.call else "none yet"
+    return f"{called}\ncandidate: {_level(axis.candidate)}" if axis.candidate else called
+
+
+def _level(code: str) -> str:
+    return f"{code} [dim]{LEVELS[code]}[/]" if code in LEVELS else code
+
+
+def _missing(axis: Axis) -> str:
+    return "\n".join(f"{reason}\n  [dim]{REASONS.get(reason, '')}[/]" for reason in axis.reasons) or "—"
 
 
 def _confirmed(axis: Axis) -> str:
@@ -84,14 +112,13 @@ def _confirmed(axis: Axis) -> str:
 
 def alerts(found: Sequence[AlertNow], checked: Mapping[str, Checked]) -> Table:
     """Every alert with its state now; the last column says whether the alerts of that day are the expected ones."""
-    table = Table("date", "tier", "kind", "about", "state", "", title="Alerts", title_justify="left")
+    table = Table("date", "tier", "kind", "about", "says", "state", "", title="Alerts", title_justify="left")
     before = ""
     for alert in found:
         day = f"{alert.at:%Y-%m-%d}"
         new = day != before
-        about = "\n".join(alert.subjects) or alert.subject
         mark = _mark(checked[day]) if new and day in checked else ""
-        table.add_row(day if new else "", alert.tier, alert.kind, about, alert.state, mark)
+        table.add_row(day if new else "", alert.tier, alert.kind, alert.subject, alert.text, alert.state, mark)
         before = day
     return table
 

@@ -1,0 +1,269 @@
+"""The command line without Kafka: help that teaches, files in, JSON out, and sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from refrain.cli.commands.record import BODIES
+from refrain.cli.demo.case import PATIENT, case
+from refrain.cli.demo.messages import messages
+from refrain.cli.main import app
+from refrain.cli.mllp import MllpClient, Unanswered, read_answer
+from services.intake.domain.framing import Framer, wrap
+
+COMMANDS = ("up", "status", "logs", "down", "demo", "send", "translate", "record", "assess", "explain")
+MESSAGE = (
+    "MSH|^~\\&|LAB|WEST|REFRAIN||20260314091501+0100||ORU^R01^ORU_R01|{number}|P|2.5.1\r"
+    "PID|1||0012345^^^WEST^MR||INVENTED^NAME||19700101|F\r"
+    "OBR|1|P1|F{number}|PANEL^Panel^L|||20260314080000+0100\r"
+    "OBX|1|NM|2465-3^IgG^LN||11.2|g/L|8.6-17.4||||F\r"
+)
+run = CliRunner().invoke
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / ".refrain"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_is_for(command: str) -> None:
+    shown = run(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output.split()) > 40
+
+
+def test_the_whole_help_names_every_command() -> None:
+    shown = run(app, ["--help"]).output
+    assert [command for command in COMMANDS if command not in shown] == []
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_without_a_stack_the_way_on_is_named(command: str) -> None:
+    shown = run(app, [command])
+    assert shown.exit_code == 1
+    assert "refrain" in shown.output
+
+
+def test_down_without_a_stack_is_harmless() -> None:
+    assert run(app, ["down", "--wipe"]).exit_code == 0
+
+
+# --- translate ---
+
+
+def listed(*arguments: str) -> list[dict[str, object]]:
+    shown = run(app, ["translate", *arguments])
+    assert shown.exit_code == 0, shown.output
+    return [json.loads(line) for line in shown.output.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("end", "framed"), [("\r", False), ("\n", False), ("\r\n", False), ("\r", True)], ids=["CR", "LF", "CRLF", "MLLP"]
+)
+def test_translate_reads_many_messages_of_one_file(tmp_path: Path, end: str, framed: bool) -> None:
+    path = tmp_path / "a.hl7"
+    texts = [MESSAGE.format(number=number).replace("\r", end).encode() for number in (1, 2)]
+    path.write_bytes(b"".join(wrap(text) if framed else text for text in texts))
+    found = listed(str(path))
+    assert [(one["source"], one["ack"], one["outcome"]) for one in found] == [
+        (f"{path}#0", "AA", "published"),
+        (f"{path}#1", "AA", "published"),
+    ]
+
+
+def test_a_body_that_came_before_is_a_duplicate_whatever_its_control_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.hl7"
+    path.write_text(MESSAGE.format(number=1), newline="")
+    again = tmp_path / "b.hl7"
+    again.write_text(MESSAGE.format(number=1).replace("ORU_R01|1|", "ORU_R01|2|"), newline="")
+    assert [one["outcome"] for one in listed(str(path), str(again))] == ["published", "duplicate"]
+
+
+def test_a_quarantined_body_is_never_a_duplicate(tmp_path: Path) -> None:
+    path = tmp_path / "a.hl7"
+    path.write_text(MESSAGE.format(number=1).replace("0012345^^^WEST^MR", ""), newline="")
+    found = listed(str(path), str(path))
+    assert [(one["ack"], one["outcome"], one["reason"]) for one in found] == [
+        ("AE", "quarantined", "no_patient_id")
+    ] * 2
+
+
+def test_a_message_over_the_limit_is_refused_framed_or_not(tmp_path: Path) -> None:
+    large = MESSAGE.format(number=1).encode() + b"NTE|1||" + b"x" * (8 * 1024 * 1024)
+    paths = [tmp_path / "plain.hl7", tmp_path / "framed.hl7"]
+    paths[0].write_bytes(large)
+    paths[1].write_bytes(wrap(large))
+    assert [(one["ack"], one["reason"]) for one in listed(*map(str, paths))] == [("AR", "too_large")] * 2
+
+
+def test_a_profile_that_comes_along_is_named_without_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "case.hl7"
+    path.write_bytes(messages(case(), case().moments[0])[0])
+    [found] = listed(str(path), "--profile", "case-report")
+    [report] = found["reports"]  # type: ignore[misc]
+    assert report["patient"] == PATIENT.model_dump()
+    assert report["sender"] == "case-report"
+
+
+def test_a_profile_that_does_not_exist_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.hl7"
+    path.write_text(MESSAGE)
+    shown = run(app, ["translate", str(path), "--profile", "nobody"])
+    assert (shown.exit_code, "There is no profile nobody" in shown.output) == (1, True)
+
+
+# --- send ---
+
+
+@pytest.fixture
+def door() -> Iterator[tuple[str, list[str]]]:
+    """A listener that answers each message with the next code of a list; an empty code closes the connection."""
+    codes: list[str] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                framer = Framer()
+                while data := connection.recv(65_536):
+                    for _ in framer.feed(data):
+                        if not (code := codes.pop(0)):
+                            break
+                        connection.sendall(wrap(f"MSH|^~\\&|R\rMSA|{code}|1\rERR||PID^1|101^Missing|E|cause".encode()))
+                    else:
+                        continue
+                    break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}", codes
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> str:
+    path = tmp_path / "three.hl7"
+    path.write_text("".join(MESSAGE.format(number=number) for number in range(3)), newline="")
+    return str(path)
+
+
+def test_send_sums_up_what_was_answered(door: tuple[str, list[str]], three: str) -> None:
+    to, codes = door
+    codes += ["AA", "CA", "AA"]
+    shown = run(app, ["send", three, "--to", to])
+    assert shown.exit_code == 0
+    assert "3 messages" in shown.output
+
+
+@pytest.mark.parametrize("code", ["AE", "AR", "CE", "CR"])
+def test_one_message_that_was_not_taken_is_exit_code_1(door: tuple[str, list[str]], three: str, code: str) -> None:
+    to, codes = door
+    codes += ["AA", code, "AA"]
+    shown = run(app, ["send", three, "--to", to])
+    assert shown.exit_code == 1
+    assert f"three.hl7#1: {code} cause at PID^1" in shown.output
+
+
+def test_a_connection_closed_without_an_answer_is_counted_and_the_rest_is_sent(
+    door: tuple[str, list[str]], three: str
+) -> None:
+    to, codes = door
+    codes += ["AA", "", "AA"]
+    shown = run(app, ["send", three, "--to", to])
+    assert shown.exit_code == 1
+    assert "no answer" in shown.output
+    assert codes == []
+
+
+def test_nobody_there_is_a_sentence(three: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        shown = run(app, ["send", three, "--to", f"127.0.0.1:{unused.getsockname()[1]}"])
+    assert (shown.exit_code, "Nobody listens" in shown.output) == (1, True)
+
+
+def test_an_address_without_a_port_is_a_sentence(three: str) -> None:
+    assert "HOST:PORT" in run(app, ["send", three, "--to", "localhost"]).output
+
+
+def test_silence_is_not_an_answer(door: tuple[str, list[str]]) -> None:
+    to, codes = door
+    codes.append("")
+    host, port = to.split(":")
+    with MllpClient(host, int(port)) as client, pytest.raises(Unanswered):
+        client.send(b"MSH|^~\\&|")
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "causes"),
+    [
+        (b"MSH|^~\\&|R\rMSA|AA|1\r", "AA", ()),
+        (b"MSH|^~\\&|R\rMSA|AR|1|version\r", "AR", ("version",)),
+        (b"MSH|^~\\&|R\rMSA|AE|1\rERR||OBX^3|102^Data|E|bad_time^^R\r", "AE", ("bad_time at OBX^3",)),
+        (b"nonsense", "?", ()),
+    ],
+)
+def test_an_answer_is_read(payload: bytes, code: str, causes: tuple[str, ...]) -> None:
+    answer = read_answer(payload)
+    assert (answer.code, answer.causes) == (code, causes)
+    assert answer.positive == (code == "AA")
+
+
+# --- record and explain ---
+
+
+def test_the_help_of_record_names_every_type_and_field() -> None:
+    shown = run(app, ["record", "--help"]).output
+    fields = {name for model in BODIES.values() for name in model.model_fields if name != "type"}
+    assert [word for word in {*BODIES, *fields} if word not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["dose"], "TYPE is one of"),
+        (["drug", "drug=x", "first=2025-01-06"], "--patient wants three parts"),
+        (["drug", "colour=red", "--patient", "W|MR|1"], "drug takes FIELD=VALUE"),
+        (["drug", "drug=x", "first=tomorrow", "last=2025-01-06", "--patient", "W|MR|1"], "cannot use drug.first"),
+        (["transplant", "on=2025-05-06", "--patient", "W|MR|1"], "No intake runs here"),
+    ],
+)
+def test_what_is_wrong_with_a_care_event_is_a_sentence(arguments: list[str], says: str) -> None:
+    shown = run(app, ["record", *arguments])
+    assert shown.exit_code == 1
+    assert says in " ".join(shown.output.split())
+
+
+def test_explain_wants_an_id() -> None:
+    shown = run(app, ["explain", "0012345"])
+    assert (shown.exit_code, "ids are UUIDs" in shown.output) == (1, True)
+
+
+# --- assess ---
+
+
+def test_assess_prints_one_object_and_a_sentence_for_what_is_no_timeline(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.json"
+    path.write_text(json.dumps(case().document))
+    whole = json.loads(run(app, ["assess", str(path)]).output)
+    early = json.loads(run(app, ["assess", str(path), "--until", "2025-02-03"]).output)
+    assert set(whole) == {"flags", "course", "alerts", "quality"}
+    assert len(early["flags"]) < len(whole["flags"])
+    path.write_text("{")
+    assert "is not JSON" in run(app, ["assess", str(path)]).output
+    path.write_text("{}")
+    assert run(app, ["assess", str(path)]).exit_code == 1
