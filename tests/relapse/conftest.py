@@ -109,8 +109,9 @@ class Story:
     ) -> UUID:  # fmt: skip
         """One daily result: ``value`` a number (``<5`` too), or nothing and ``state`` for a band."""
         result = name_of(analyte, day, series + ("" if hour == 8 else f" {hour}"))
-        sign = value[:1] if value and value[0] in "<>" else None
-        number = Decimal(value.lstrip("<>")) if value else None
+        digits = (value or "").lstrip("<>=")
+        sign = (value or "").removesuffix(digits) or None
+        number = Decimal(digits) if digits else None
         state = more.get("state")
         each = Assessment(
             result=result, version=derive("version", result, version), analyte=analyte, series=series or analyte,
