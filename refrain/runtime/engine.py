@@ -96,7 +96,7 @@ def open_ledger(service: str, settings: WorkerSettings, nothing_issued: type[Iss
     return Ledger(database, cluster, topics, nothing_issued)
 
 
-@retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(initial=0.2, max=5.0))
+@retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(multiplier=0.2, max=5.0))
 def cluster_id(broker: str) -> str:
     """Which Kafka this is: a ledger believes only facts of the cluster they came from. Waits until it answers."""
     admin = KafkaAdminClient(bootstrap_servers=broker.split(","))

@@ -16,7 +16,7 @@ from refrain.runtime.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """``issued`` is everything ever issued about the patient, oldest first, when it concerns the id."""
+    """``issued`` is what the ledger has issued about the id, oldest first; of a view only the newest."""
 
     id: UUID
     issued: tuple[Output, ...]

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from refrain.contracts.steps import Output
 from refrain.contracts.topics import Topic
 from refrain.runtime.database import READING
-from refrain.runtime.facts import Fact, mentioned_by, revision_of
+from refrain.runtime.facts import Fact, mentioned_by, revision_of, subject_of
 from refrain.runtime.known import (
     CACHE_BYTES,
     Cache,
@@ -160,6 +160,7 @@ class Ledger(Generic[Issued]):
             sql.execute(keep, facts)
         outbox = [self._outbox_row(change.patient, output) for change in changes for output in change.outputs]
         if outbox:
+            self._drop_superseded(sql, changes)
             sql.execute(OUTBOX.insert(), outbox)
         mentions = [
             {"cluster": self._cluster, "id": str(mentioned), "patient_key": change.patient}
@@ -179,9 +180,29 @@ class Ledger(Generic[Issued]):
     def _outbox_row(self, patient: str, output: Output) -> dict[str, Any]:
         return {
             "cluster": self._cluster, "patient_key": patient, "event_id": str(output.event.event_id),
-            "topic": output.topic.name, "key": output.event.patient.key.encode(),
+            "topic": output.topic.name, "subject": subject_of(output.event), "key": output.event.patient.key.encode(),
             "value": output.topic.encode(output.event),
         }  # fmt: skip
+
+    def _drop_superseded(self, sql: Connection, changes: Sequence[Change[Issued]]) -> None:
+        """Sent views that a newer one replaces: kept, a course of n facts would fill n times its own size."""
+        views = [
+            {"patient": change.patient, "of_topic": output.topic.name, "about": subject_of(output.event)}
+            for change in changes
+            for output in change.outputs
+            if revision_of(output.event)
+        ]
+        if views:
+            sql.execute(
+                OUTBOX.delete().where(
+                    OUTBOX.c.cluster == self._cluster,
+                    OUTBOX.c.patient_key == bindparam("patient"),
+                    OUTBOX.c.topic == bindparam("of_topic"),
+                    OUTBOX.c.subject == bindparam("about"),
+                    OUTBOX.c.sent.is_(True),
+                ),
+                views,
+            )
 
     def _write_unreadable(self, sql: Connection, unreadable: Sequence[Unreadable]) -> None:
         rows = [
@@ -222,7 +243,7 @@ class Ledger(Generic[Issued]):
             return tuple(sorted(sql.scalars(query)))
 
     def outputs_of(self, patient: str) -> tuple[Output, ...]:
-        """Everything this service ever issued about a patient, oldest first."""
+        """What this service issued about a patient, oldest first: every alert event, of each view the newest."""
         query = (
             select(OUTBOX.c.topic, OUTBOX.c.value)
             .where(OUTBOX.c.cluster == self._cluster, OUTBOX.c.patient_key == patient)

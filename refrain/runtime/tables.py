@@ -44,13 +44,15 @@ OUTBOX = Table(
     Column("patient_key", Text, nullable=False),
     Column("event_id", String(36), nullable=False),
     Column("topic", String(120), nullable=False),
+    Column("subject", String(64), nullable=False),
     Column("key", LargeBinary, nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("sent", Boolean, nullable=False, server_default=false()),
 )
-"""Every output, encoded once. Sent ones stay: they are what ``Explain`` shows and what an audit compares."""
+"""Every output, encoded once. Sent ones stay for ``Explain``; of a view (a flagged report, a course) the newest,
+because each snapshot repeats the ones before and the log keeps them all."""
 
-Index("outbox_of_patient", OUTBOX.c.cluster, OUTBOX.c.patient_key)
+Index("outbox_of_patient", OUTBOX.c.cluster, OUTBOX.c.patient_key, OUTBOX.c.topic, OUTBOX.c.subject)
 Index(
     "outbox_unsent",
     OUTBOX.c.cluster,

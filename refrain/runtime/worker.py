@@ -153,7 +153,7 @@ class Worker(Generic[Issued]):
     ) -> Result:
         retrying = AsyncRetrying(
             stop=stop_after_delay(self.patience_seconds),
-            wait=wait_exponential_jitter(initial=0.1, max=5.0),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
             retry=retry_if_exception_type(passing),
             before_sleep=lambda state: log.warning("trying again", extra={"reason": _reason(state)}),
         )

@@ -189,6 +189,17 @@ def test_outputs_are_unsent_in_order_until_they_are_marked(engine: Engine, clust
     assert [output.event for output in ledger.outputs_of(key)] == outputs
 
 
+def test_of_a_view_the_newest_stays_and_what_is_unsent(engine: Engine, cluster: str) -> None:
+    ledger, views = a_ledger(engine, cluster), [an_assessment("1", revision) for revision in (1, 2, 3)]
+    key = views[0].patient.key
+    for day, view in enumerate(views):
+        ledger.commit([counted(ledger.load([key])[key], an_infection("1", day), outputs=[view])])
+        if day == 0:
+            ledger.mark_sent([one.position for one in ledger.unsent([key])])
+    assert [output.event for output in ledger.outputs_of(key)] == views[1:]
+    assert len(ledger.unsent([key])) == 2
+
+
 def test_another_cluster_has_a_ledger_of_its_own(engine: Engine, cluster: str) -> None:
     fact = an_infection("1", 1)
     key = fact.patient.key

@@ -303,7 +303,7 @@ class ExplainResponse(_message.Message):
 
     @_builtins.property
     def issued(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]:
-        """What was issued about it, oldest first."""
+        """What was issued about it, oldest first; of a report or course that was issued again, the newest."""
 
     @_builtins.property
     def facts(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]:

@@ -62,11 +62,12 @@ def _outbox() -> None:
         sa.Column("patient_key", sa.Text, nullable=False),
         sa.Column("event_id", sa.String(36), nullable=False),
         sa.Column("topic", sa.String(120), nullable=False),
+        sa.Column("subject", sa.String(64), nullable=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("sent", sa.Boolean, nullable=False, server_default=sa.false()),
     )
-    op.create_index("outbox_of_patient", "outbox", ["cluster", "patient_key"])
+    op.create_index("outbox_of_patient", "outbox", ["cluster", "patient_key", "topic", "subject"])
     unsent = sa.column("sent", sa.Boolean).is_(sa.false())
     op.create_index("outbox_unsent", "outbox", ["cluster", "patient_key"], sqlite_where=unsent, postgresql_where=unsent)
 
