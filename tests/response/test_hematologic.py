@@ -371,3 +371,23 @@ def test_a_clonal_marrow_after_a_negative_one_withdraws_nothing(chart: Any) -> N
     chart.marrow(28)
     chart.marrow(56, clonal="Y")
     assert chart.line().withdrawn_candidates == ()
+
+
+def test_after_a_switch_of_the_m_protein_series_the_last_level_stays_visible(chart: Any) -> None:
+    chart.m(-4, "20", series="A")
+    chart.m(28, "8", series="A")
+    chart.m(56, "9", series="B")
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.call, axis.last_assessable) == ("NEH", "PRH")
+    assert {"SERIES_CHANGED", "NO_BASELINE_IN_SERIES"} <= set(axis.reasons)
+    chart.m(84, "14", series="B")
+    assert chart.axis("HEMATOLOGIC").call == "PDH"
+
+
+def test_a_value_that_may_be_a_rise_confirms_no_level(chart: Any) -> None:
+    chart.m(-4, "60")
+    chart.m(28, "<1")
+    chart.m(56, "5.5")
+    assert chart.axis("HEMATOLOGIC").confirmation == "unconfirmed"
+    assert "may or may not be" in chart.axis("HEMATOLOGIC").why_not["PDH"]
+    assert chart.steps("MPROT_S")["m 28"].level_confirmed_by is None

@@ -131,3 +131,21 @@ def test_an_unnamed_avid_lesion_keeps_complete_response_open(chart: Any) -> None
     chart.pet(56, "2", new="")
     chart.pet(56, "3.5", lesion="sacrum", new="")
     assert call(chart) == (None, "CR-PET", "INDETERMINATE", ("CONFLICTING_EVIDENCE",))
+
+
+def test_a_scan_that_leaves_a_lesion_out_is_no_nadir(chart: Any) -> None:
+    """Two lesions of 6 and 4, then one scan that tells of one only: its low sum proves no later rise."""
+    for lesion, value in (("T11", "6"), ("sacrum", "4")):
+        chart.pet(-4, value, lesion=lesion)
+        chart.pet(120, "3.4", lesion=lesion)
+    chart.pet(56, "2", lesion="T11")
+    steps = chart.steps("PET_LESION")
+    assert (steps["pet 56 T11"].comparator, steps["pet 56 T11"].p) == (">=", "undecidable")
+    assert chart.axis("PET").call == "NR-PET"
+
+
+def test_what_is_told_may_prove_a_rise_by_itself(chart: Any) -> None:
+    chart.pet(-4, "6", lesion="T11")
+    chart.pet(-4, "4", lesion="sacrum")
+    chart.pet(56, "13", lesion="T11")
+    assert chart.axis("PET").call == "PD-PET"

@@ -106,7 +106,7 @@ class Walk:
         if self.m.p is not None:
             self.rises.setdefault(key, []).append(Graded(sample, PROGRESSION if self.m.p else 0))
         level = "PDH" if self.m.p else graded.call
-        if level is None or not (self.m.p or graded.decided):
+        if level is None or not (self.m.p or (graded.decided and self.m.p is False)):
             return
         chain = self.chains.setdefault(key, [])
         chain.append(Graded(sample, RANK[level]))
@@ -119,6 +119,9 @@ class Walk:
         levels: dict[str, LevelState] = {"CRH": crh.state, **graded.levels}
         why_not = {"CRH": crh.why_not} if crh.truth is not True else {}
         why_not |= graded.why_not
+        if self.m is not None and self.m.nadir is not None and self.m.sample.usable and not self.m.p:
+            rise = "may or may not be" if self.m.p is None else "is not"
+            why_not["PDH"] = f"{self.m.sample.text()} {rise} a quarter and 5 g/L over the nadir"
         rising = self._rising()
         call = "PDH" if rising else ("CRH" if crh.truth else graded.call)
         candidate, reasons = self._open(call, crh, graded)
@@ -238,8 +241,8 @@ def _axis(walk: Walk, facts: CourseFacts, window: Window, analyte: str | None) -
         components=told.crh.components, caveats=_caveats(told, walk, window, analyte), best_response=walk.best.level,
         baseline=baseline.point() if baseline else None, nadir=running.point() if running else None,
         nadir_confirmed=_nadir_confirmed(walk, running), percent_from_baseline=percent(now, baseline),
-        percent_over_nadir=percent(now, running), rule_id=rule.id, rule_version=rule.version, source=rule.source,
-        verification=rule.verification,
+        percent_over_nadir=percent(now, running), last_assessable=_last_assessable(told, walk),
+        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.verification,
         evidence=ids(*told.crh.evidence, told.m.sample if told.m else None), why_not=told.why_not,
     )  # fmt: skip
 
@@ -260,6 +263,15 @@ def _nothing(walk: Walk, facts: CourseFacts, window: Window) -> Axis:
     else:
         axis = no_call("HEMATOLOGIC", rule, "NO_DATA", call="NEH" if begun else None)
     return axis.model_copy(update={"baseline": baseline.point() if baseline else None})
+
+
+def _last_assessable(told: Told, walk: Walk) -> str | None:
+    """After a switch of series, the last level of the M-protein in another one (SER-6)."""
+    if told.m is None or "SERIES_CHANGED" not in told.m.obstacles:
+        return None
+    others = [graded for key, chain in walk.chains.items() if key != told.m.series.key for graded in chain]
+    last = max(others, key=lambda graded: (graded.sample.collected_at, graded.sample.id), default=None)
+    return walk.levels.get(last.sample.id) if last else None
 
 
 def _nadir_confirmed(walk: Walk, nadir: Mark | None) -> bool | None:

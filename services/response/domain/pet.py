@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refrain.contracts.events import Assessment, Axis, Trajectory, Upgrade
 from refrain.contracts.site import SiteSettings
@@ -54,11 +54,12 @@ def pet_course(results: Sequence[Result], window: Window, rules: RuleSet, site: 
     baseline = before[-1] if before else None
     judged: list[JudgedScan] = []
     nadir = baseline.mark() if baseline else None
+    expected = frozenset(lesion.name for lesion in baseline.lesions) if baseline else frozenset()
     best = Best("PET", LEVELS)
-    for scan in (scan for scan in scans if window.during(scan.day)):
+    for scan in (replace(scan, expected=expected) for scan in scans if window.during(scan.day)):
         p, verdict = judge(scan, baseline, nadir, rules, site)
         judged.append(JudgedScan(scan, nadir, p, verdict))
-        nadir = lower(nadir, scan.mark())
+        nadir = lower(nadir, scan.mark()) if scan.whole else nadir
         if verdict.call in LEVELS and verdict.decided:
             best.hold(LEVELS.index(verdict.call), scan.lead, scan.lead, [lesion.result for lesion in scan.lesions])
     axis = _axis(judged, baseline, nadir, rules, best)
@@ -71,10 +72,8 @@ def judge(
 ) -> tuple[Truth, Verdict]:
     """Progression (condition P of the ladder) and the verdict on one scan."""
     summed = scan.sum
-    grown: Truth = None
-    if summed is not None:
-        relative = rules.pet_rise.reached(summed, nadir.bounds) if nadir else False
-        grown = all_of((relative, rules.pet_new_sum.reached(summed)))
+    relative = rules.pet_rise.reached(summed, nadir.bounds) if nadir else False
+    grown = all_of((relative, rules.pet_new_sum.reached(summed)))
     p = any_of((scan.new_lesion is True, grown))
     if p:
         why = {"CR-PET": "a new lesion is reported" if scan.new_lesion else f"the sum rose to {scan.text()}"}
@@ -100,8 +99,8 @@ def _grade(scan: Scan, baseline: Scan, p: Truth, rules: RuleSet, site: SiteSetti
         return Verdict("CR-PET", levels=levels)
     why_not = {"CR-PET": f"not proven: {reason}" if reason else "a baseline lesion is above the liver of the scan"}
     candidate, reasons = ("CR-PET", (reason or "CENSORED",)) if complete is None else (None, ())
-    if p is None and scan.sum is not None:
-        return Verdict(None, candidate, once((*reasons, "CENSORED")), levels, why_not)
+    if p is None:
+        return Verdict(None, candidate, once((*reasons, missing)), levels, why_not)
     if partial:
         return Verdict("PR-PET", candidate, reasons, levels, why_not)
     why_not["PR-PET"] = f"{scan.text()} is not proven to be at or under half of {baseline.text()}"
@@ -127,10 +126,8 @@ def _complete(scan: Scan, baseline: Scan, site: SiteSettings) -> tuple[Truth, st
 
 def _partial(scan: Scan, baseline: Scan, rules: RuleSet) -> tuple[Truth, str]:
     """The sum fell enough, or why that is open. A baseline lesion that the scan does not tell of is unknown."""
-    untold = {lesion.name for lesion in baseline.lesions} - {lesion.name for lesion in scan.lesions}
-    if scan.sum is None or baseline.sum is None or untold:
-        return None, "LESION_MISSING"
-    return rules.pet_partial.caps(scan.sum, baseline.sum), "CENSORED"
+    known = scan.whole and baseline.whole
+    return rules.pet_partial.caps(scan.sum, baseline.sum), "CENSORED" if known else "LESION_MISSING"
 
 
 # --- the axis at its newest scan ---
@@ -185,7 +182,7 @@ def _step(scan: Scan) -> Assessment:
     mark = scan.mark()
     return entry(scan.lead).model_copy(
         update={
-            "number": mark.number if mark else None, "comparator": mark.comparator if mark else None,
+            "number": mark.number, "comparator": mark.comparator,
             "text": scan.text(), "issued_at": scan.issued_at,
         }
     )  # fmt: skip

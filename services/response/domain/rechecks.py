@@ -16,7 +16,7 @@ ABNORMAL = frozenset({"L", "H", "LU", "HU", "LL", "HH", "A", "AA"})
 
 def baseline_draw(facts: CourseFacts, window: Window) -> tuple[datetime | None, tuple[BaselineFlag, ...]]:
     """The last date of collection before the first dose, and every abnormal result of that date."""
-    before = [result for result in facts.results if window.baseline(result.day)]
+    before = [result for result in facts.results if window.baseline(result.day) and _done(result)]
     if not before:
         return None, ()
     last = max(result.day for result in before)
@@ -49,7 +49,7 @@ def _abnormal_at_baseline(facts: CourseFacts, window: Window) -> Iterator[Rechec
     due_on = window.line.first_dose + timedelta(days=facts.site.gap_recheck_days)
     if window.line.end is not None and window.line.end <= due_on:
         return
-    newest = {result.analyte: result for result in facts.results if window.baseline(result.day)}
+    newest = {result.analyte: result for result in facts.results if window.baseline(result.day) and _done(result)}
     for analyte, result in newest.items():
         entry = CATALOGUE.get(analyte)
         if entry is None or not entry.recheck or not _abnormal(result):

@@ -54,6 +54,8 @@ class Scan:
     lesions: tuple[Lesion, ...]
     day: date
     collected_at: datetime
+    expected: frozenset[str] = frozenset()
+    """Lesions of the baseline, which the scan should tell of."""
 
     @property
     def lead(self) -> Result:
@@ -64,15 +66,19 @@ class Scan:
         return max(lesion.result.issued_at for lesion in self.lesions)
 
     @property
-    def sum(self) -> Bounds | None:
-        """Sum of lesion SUVmax; None while a lesion has no value."""
-        values = [lesion.value for lesion in self.lesions]
-        return total(value for value in values if value is not None) if None not in values else None
+    def whole(self) -> bool:
+        """Every lesion has a value, and no lesion of the baseline goes unmentioned."""
+        told = {lesion.name for lesion in self.lesions if lesion.value is not None}
+        return len(told) == len({lesion.name for lesion in self.lesions}) and self.expected <= told
 
-    def mark(self) -> Mark | None:
+    @property
+    def sum(self) -> Bounds:
+        """Sum of lesion SUVmax. What is not told of is unknown, not gone: then the sum is at least this."""
+        known = total(lesion.value for lesion in self.lesions if lesion.value is not None)
+        return known if self.whole else Bounds(known.low, None, known.low_open)
+
+    def mark(self) -> Mark:
         summed = self.sum
-        if summed is None:
-            return None
         exact = summed.low == summed.high
         number = summed.low if exact or summed.high is None else summed.high
         comparator = None if exact else (">=" if summed.high is None else "<=")
@@ -80,8 +86,6 @@ class Scan:
 
     def text(self) -> str:
         mark = self.mark()
-        if mark is None:
-            return self.lead.text()
         count = len(self.lesions)
         number = f"{mark.comparator or ''}{format(mark.number, 'f') if mark.number is not None else ''}"
         return f"{number} {{SUV}}" + (f" (sum of {count} lesions)" if count > 1 else "")
