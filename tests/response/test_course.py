@@ -196,12 +196,21 @@ def test_the_urine_that_follows_closes_the_gap(chart: Any) -> None:
 # --- the snapshot ---
 
 
-def test_as_of_is_the_latest_issue_and_the_revision_counts_facts(chart: Any) -> None:
+def test_as_of_is_the_latest_issue(chart: Any) -> None:
     chart.vegf(28, 100, issued=40)
     chart.vegf(30, 100, issued=31)
-    course = chart.course()
-    assert course.as_of == chart.facts[-2].observations[0].observation.issued_at
-    assert course.revision == len(chart.facts)
+    assert chart.course().as_of == chart.facts[-2].observations[0].observation.issued_at
+
+
+def test_the_revision_grows_although_a_ledger_keeps_only_the_newest_view_of_a_report(chart: Any) -> None:
+    old = chart.vegf(28, 100, revision=3)
+    before = chart.course().revision
+    chart.vegf(28, 100, held=("DQ_DELTA",), revision=4)
+    assert chart.course().revision == before + 1
+    chart.facts.remove(old)
+    assert chart.course().revision == before + 1
+    chart.finding(30, symptoms={"weakness": "better"})
+    assert chart.course().revision == before + 2
 
 
 def test_the_newest_view_of_a_version_counts(chart: Any) -> None:

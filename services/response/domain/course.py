@@ -36,7 +36,7 @@ UNKNOWN = Rule("RULE_SET_UNKNOWN", "UNKNOWN", "no rule set of this name", "", "U
 def assess(facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings) -> ResponseAssessed | None:
     """The snapshot that the facts of one patient call for, with its id; None before the first moment of time.
 
-    ``facts`` are in any order, repeats allowed; ``revision`` counts them. ``changes``, ``caused_by``,
+    ``facts`` are in any order, repeats allowed; ``revision`` grows with each of them. ``changes``, ``caused_by``,
     ``trace`` and ``recorded_at`` are the caller's: here the first two are empty and ``recorded_at`` is the
     newest of the facts. Only a line's first rule set is judged; ``second_rule_set`` is ignored for now.
     """

@@ -115,6 +115,7 @@ class CourseFacts:
     as_of: datetime | None
     """Latest ``issued_at`` (or ``known_from``) of all facts; None before the first."""
     revision: int
+    """Grows with every fact, also when a view takes the place of an older one."""
     processing: Processing
     site: SiteSettings
 
@@ -149,10 +150,24 @@ def gather(facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings) -> Co
         lines=lines(standing),
         moments=tuple(sorted(moments | ({as_of} if as_of else set()))),
         as_of=as_of,
-        revision=len({fact.event_id for fact in facts}),
+        revision=_revision(facts),
         processing=processing,
         site=site,
     )
+
+
+def _revision(facts: Sequence[FlaggedReport | CareEvent]) -> int:
+    """Care events, plus of every report the number of its newest view.
+
+    A ledger keeps only the newest view of a report, so the plain number of facts would stand still when a
+    view is issued again, and two snapshots would have one revision.
+    """
+    care = {fact.event_id for fact in facts if isinstance(fact, CareEvent)}
+    views: dict[UUID, int] = {}
+    for fact in facts:
+        if isinstance(fact, FlaggedReport):
+            views[fact.report] = max(views.get(fact.report, 0), fact.revision)
+    return len(care) + sum(views.values())
 
 
 def _live(reports: Sequence[FlaggedReport]) -> tuple[Sequence[FlaggedReport], Processing]:
