@@ -1,5 +1,6 @@
 """Normality, off scale and detection codes: every limit with a case on it and one just past it."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -85,6 +86,14 @@ def test_a_limit_tenfold_outside_what_is_plausible_never_judges(lab: Lab, limits
         assert told.view("r").observation.range.high is None
 
 
+def test_an_absurd_limit_is_dropped_whoever_published_it(lab: Lab) -> None:
+    seen = lab.observation("r", "8", "g/L", "8.6-17.4", analyte="IGG")
+    damaged = seen.model_copy(update={"range": replace(seen.range, high=Decimal(17400), text="8.6-17400")})
+    view = lab.told(lab.report(damaged)).view("r")
+    assert (view.range_source, view.interpretation) == ("none", ())
+    assert (view.observation.range.high, view.observation.range.text) == (None, "8.6-17400")
+
+
 def test_the_laboratorys_range_judges_an_unknown_unit_and_nothing_else_does(lab: Lab) -> None:
     told = lab.told(lab.one("a", "42", "zU/mL", "0-40", day=0), lab.one("b", "90", "zU/mL", "0-100", day=1))
     assert told.codes("a") == {"H"}
@@ -138,7 +147,7 @@ def test_marrow_flow(lab: Lab, value: str, clonal: str | None, codes: set[str]) 
 @pytest.mark.parametrize(
     ("value", "liver", "codes"),
     [("3.11", "3.11", {"N"}), ("3.12", "3.11", {"A"}), ("3", None, set()), ("<3.11", "3.11", {"N", "<"}),
-     ("<3.2", "3.11", {"<"}), ("3", "not stated", set())],
+     ("<3.2", "3.11", {"<"}), ("3", "not stated", set()), ("3", "NaN", set())],
 )  # fmt: skip
 def test_a_lesion_against_the_liver_of_its_scan(lab: Lab, value: str, liver: str | None, codes: set[str]) -> None:
     given = {"attributes": {"liver_suvmax": liver}} if liver else {}

@@ -85,14 +85,21 @@ def _clonality(seen: Seen) -> Flags:
 
 def _against_the_liver(seen: Seen) -> Flags:
     """R-15: above the liver of its scan is A, at or below N, without a liver neither."""
-    try:
-        liver = Decimal(seen.observation.attributes["liver_suvmax"])
-    except (KeyError, InvalidOperation):
+    liver = _liver(seen)
+    if liver is None:
         return Flags(rule=rules.R15, reasons=frozenset({"LIVER_SUV_MISSING"}))
     above = None if seen.number is None else compare(seen.number, seen.comparator, ">", liver)
     if above is None:
         return Flags(_off_scale(seen.comparator), rules.R15, frozenset({"CENSORED" if seen.comparator else "NO_VALUE"}))
     return Flags(frozenset({"A" if above else "N"}) | _off_scale(seen.comparator), rules.R15)
+
+
+def _liver(seen: Seen) -> Decimal | None:
+    try:
+        liver = Decimal(seen.observation.attributes.get("liver_suvmax", "NaN"))
+    except InvalidOperation:
+        return None
+    return liver if liver.is_finite() else None
 
 
 def _off_scale(comparator: Comparator | None) -> frozenset[str]:

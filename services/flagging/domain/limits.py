@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import cache
 
 from refrain.clinical.analytes import CATALOGUE
 from refrain.clinical.critical import CriticalLimit, Operator, profile
@@ -28,7 +27,6 @@ def significant_limits(analyte: str, site: SiteSettings) -> tuple[CriticalLimit,
     return tuple(limit for limit in listed if limit.significant)
 
 
-@cache
 def _own(analyte: str, limits: Limits, significant: bool) -> tuple[CriticalLimit, ...]:
     """Own limits are in the canonical unit (see :class:`refrain.contracts.site.Limits`)."""
     unit = CATALOGUE[analyte].unit if analyte in CATALOGUE else ""

@@ -79,7 +79,9 @@ def assign(all_seen: Iterable[Seen], care_events: Iterable[CareEvent]) -> tuple[
         keys |= _keys(analyte, lab, members)
     joined = _joins(care_events)
     members_of = [seen for group in groups.values() for seen in group]
-    return _places(members_of, keys, joined), _switches(members_of, keys, joined)
+    names = {key: key.id for key in set(keys.values())}
+    base = {version: names[key] for version, key in keys.items()}
+    return _places(members_of, keys, base, joined), _switches(members_of, base, joined)
 
 
 def signature(seen: Seen) -> Signature:
@@ -162,8 +164,10 @@ def _end(series: str, into: Mapping[str, str]) -> str:
     return passed[-1]
 
 
-def _places(members: Sequence[Seen], keys: Mapping[UUID, Key], joined: Mapping[str, str]) -> dict[UUID, Place]:
-    series = {version: joined.get(key.id, key.id) for version, key in keys.items()}
+def _places(
+    members: Sequence[Seen], keys: Mapping[UUID, Key], base: Mapping[UUID, str], joined: Mapping[str, str]
+) -> dict[UUID, Place]:
+    series = {version: joined.get(own, own) for version, own in base.items()}
     company = Counter(series[seen.version.id] for seen in members if seen.status == "final")
     places = {}
     for seen in members:
@@ -177,13 +181,12 @@ def _places(members: Sequence[Seen], keys: Mapping[UUID, Key], joined: Mapping[s
     return places
 
 
-def _switches(members: Sequence[Seen], keys: Mapping[UUID, Key], joined: Mapping[str, str]) -> list[Switch]:
+def _switches(members: Sequence[Seen], base: Mapping[UUID, str], joined: Mapping[str, str]) -> list[Switch]:
     """Analytes with several series. Scans are read one by one and never compared as a series."""
     firsts: dict[str, dict[str, Seen]] = {}
     for seen in sorted(members, key=position):
         if seen.status == "final" and seen.observation.specimen != "IMAGE":
-            key = keys[seen.version.id]
-            firsts.setdefault(key.analyte, {}).setdefault(key.id, seen)
+            firsts.setdefault(seen.observation.analyte or "", {}).setdefault(base[seen.version.id], seen)
     return [
         Switch(analyte, tuple(found.values())[1:], len({joined.get(series, series) for series in found}) == 1)
         for analyte, found in sorted(firsts.items())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from refrain.clinical.interpretation import CRITICAL, read_flag
 from refrain.clinical.quality import QUALITY
+from refrain.clinical.ranges import REASONS, Range
 from refrain.contracts.events import FlaggedObservation, Note, Observation
 from services.flagging.domain.patient import Judged
 from services.flagging.domain.seen import Seen
@@ -51,8 +52,11 @@ def view(one: Judged) -> FlaggedObservation:
 def _published(seen: Seen) -> Observation:
     """The observation with its repair and review; a limit that was refused here is nowhere (R-4)."""
     changed: dict[str, object] = {}
+    given = seen.observation.range
     if seen.repaired != seen.observation.repaired:
         changed["repaired"] = seen.repaired
+    if given.kind == "interval" and seen.printed.rejected is not None and seen.printed.why == REASONS["absurd"]:
+        changed["range"] = Range("unparsed", given.text, reason="absurd")
     return seen.observation.model_copy(update=changed) if changed else seen.observation
 
 
