@@ -337,7 +337,7 @@ def test_whatever_a_sender_sends_it_is_answered_or_kept(
 
     async def receive() -> House:
         h = House(url, load_profile(PROFILE), permissive())
-        await h.send(payload)
+        await h.intake.receive(a_frame(payload), "mllp")
         h.intake.close()
         h.memory.close()
         return h

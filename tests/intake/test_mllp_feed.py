@@ -18,7 +18,7 @@ Receive = Callable[[Frame, str], Awaitable[Sequence[bytes]]]
 
 
 async def echo(frame: Frame, listener: str) -> list[bytes]:
-    return [b"too large" if frame.too_large else listener.encode() + b":" + frame.payload]
+    return [b"too large" if frame.too_large else listener.encode() + b":" + frame.payload.replace(b"\x1c", b"<FS>")]
 
 
 class Wire:
@@ -106,7 +106,7 @@ async def test_one_message_in_single_bytes_is_one_message() -> None:
         pytest.param(b"junk" + wrap(b"a"), [b"lab:a"], "junk_before_start", id="junk before the start"),
         pytest.param(b"\x0babandoned" + wrap(b"a"), [b"lab:a"], "frame_abandoned", id="a second start"),
         pytest.param(b"\x0ba\x1c" + wrap(b"b"), [b"lab:a", b"lab:b"], "missing_final_cr", id="FS, then VT"),
-        pytest.param(b"\x0ba\x1cb\x1c\r", [b"lab:a\x1cb"], "separator_in_data", id="FS, then data"),
+        pytest.param(b"\x0ba\x1cb\x1c\r", [b"lab:a<FS>b"], "separator_in_data", id="FS, then data"),
         pytest.param(b"\x0ba", [], "frame_incomplete", id="the stream ends inside a frame"),
         pytest.param(b"\x0ba\x1c", [b"lab:a"], "missing_final_cr", id="the stream ends after FS"),
     ],
@@ -168,6 +168,14 @@ async def test_no_answer_wanted_is_no_answer() -> None:
 
     async with wire(quiet) as w:
         assert await w.say(wrap(b"1") + wrap(b"2")) == wrap(b"2")
+
+
+async def test_an_answer_never_breaks_its_own_frame() -> None:
+    async def repeats_the_header(_: Frame, __: str) -> list[bytes]:
+        return [b"MSA|AA|E1\x1c\r"]
+
+    async with wire(repeats_the_header) as w:
+        assert await w.say(wrap(b"1")) == wrap(b"MSA|AA|E1\r")
 
 
 async def test_an_error_of_ours_ends_one_connection_and_not_the_service() -> None:

@@ -24,6 +24,8 @@ MAX_CONNECTIONS = 1_000
 GRACE_SECONDS = 25.0
 """How long a stop waits for messages in flight; longer than one is held while Kafka is away."""
 CHUNK_BYTES = 65_536
+FRAMING = b"\x0b\x1c"
+"""VT and FS: a header field that held one comes back without it, because it would end the answer early."""
 BACKLOG = 256
 REBIND_SECONDS = 1.0
 
@@ -163,7 +165,7 @@ class MllpFeed:
             for frame in frames:
                 answers = await self._receive(frame, self._name)
                 if answers:
-                    writer.write(b"".join(map(wrap, answers)))
+                    writer.write(b"".join(wrap(answer.translate(None, FRAMING)) for answer in answers))
                     async with asyncio.timeout(self._idle):
                         await writer.drain()
 
