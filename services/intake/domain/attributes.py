@@ -44,7 +44,7 @@ class Statement:
 def statement_of(obx: Segment, name: str, order: OrderContext) -> Statement:
     """Read a statement. Rejected (``attribute_unreadable``) when its text is not in the closed tables."""
     status_class, _ = statuses.classify(obx.text(11).strip() or statuses.from_order(order.status))
-    text = "\n".join("^".join(obx.components(5, at + 1)) for at in range(len(obx.repetitions(5)))).strip()
+    text = "\n".join("^".join(components) for components in obx.repeated(5)).strip()
     if status_class in _SAYS_NOTHING or text in ("", DELETED):
         return Statement(obx.place, name, "", "nothing_said")
     value = _READERS[name](obx, text, order.message.profile)
@@ -80,37 +80,46 @@ def attach(drafts: Sequence[Draft], statements: Sequence[Statement]) -> tuple[li
 
     Those found no result to stand by, or contradict one another.
     """
+    codes = {draft.code.analyte.code for draft in drafts if draft.code.analyte}
+    contradicted = _contradicted(statements)
     unused: list[Rejected] = []
     usable: list[Statement] = []
     for statement in statements:
-        if not any(_carries(draft, statement.name) for draft in drafts):
+        if not codes & _CARRIERS[statement.name]:
             unused.append(Rejected("attribute_without_result", statement.place))
-        elif any(_contradicts(statement, other) for other in statements):
+        elif statement.name in contradicted and statement.standing == "counts":
             unused.append(Rejected("conflicting_duplicate", statement.place))
         else:
             usable.append(statement)
-    return [_with_statements(draft, usable) for draft in drafts], unused
+    said = {code: _said(code, usable) for code in codes}
+    return [_with_statements(draft, said) for draft in drafts], unused
 
 
-def _contradicts(one: Statement, other: Statement) -> bool:
-    same = one.name == other.name and one.standing == other.standing == "counts"
-    return same and one.value != other.value and one.name != "statement"
+def _contradicted(statements: Sequence[Statement]) -> set[str]:
+    """Names of statements that count and differ; texts add up instead."""
+    values: dict[str, set[str]] = {}
+    for statement in statements:
+        if statement.standing == "counts" and statement.name != "statement":
+            values.setdefault(statement.name, set()).add(statement.value)
+    return {name for name, different in values.items() if len(different) > 1}
 
 
-def _carries(draft: Draft, name: str) -> bool:
-    return draft.code.analyte is not None and draft.code.analyte.code in _CARRIERS[name]
-
-
-def _with_statements(draft: Draft, statements: Sequence[Statement]) -> Draft:
-    mine = [statement for statement in statements if _carries(draft, statement.name)]
-    said: dict[str, str] = {}
+def _said(code: str, statements: Sequence[Statement]) -> tuple[dict[str, str], bool]:
+    """What is said about results of one analyte, and whether something more waits to become final."""
+    mine = [statement for statement in statements if code in _CARRIERS[statement.name]]
+    texts: dict[str, dict[str, None]] = {}
     for statement in mine:
         if statement.standing == "counts":
-            before = said.get(statement.name)
-            said[statement.name] = (
-                f"{before}\n{statement.value}" if before and before != statement.value else statement.value
-            )
-    if draft.code.analyte is not None and draft.code.analyte.code in _SCAN and draft.key.sub_id:
-        said["lesion"] = draft.key.sub_id
-    waiting = ("attribute_not_final",) if any(statement.standing == "not_final" for statement in mine) else ()
-    return replace(draft, attributes=tuple(sorted(said.items())), quality=(*draft.quality, *waiting))
+            texts.setdefault(statement.name, {})[statement.value] = None
+    waits = any(statement.standing == "not_final" for statement in mine)
+    return {name: "\n".join(values) for name, values in texts.items()}, waits
+
+
+def _with_statements(draft: Draft, said: Mapping[str, tuple[dict[str, str], bool]]) -> Draft:
+    if draft.code.analyte is None:
+        return draft
+    code = draft.code.analyte.code
+    statements, waits = said[code]
+    lesion = {"lesion": draft.key.sub_id} if code in _SCAN and draft.key.sub_id else {}
+    quality = (*draft.quality, "attribute_not_final") if waits else draft.quality
+    return replace(draft, attributes=tuple(sorted((statements | lesion).items())), quality=quality)

@@ -63,20 +63,17 @@ class Segment:
     def components(self, field: int, repetition: int | None = 1) -> tuple[str, ...]:
         """Unescaped components; ``repetition`` None takes the field whole, for fields that do not repeat."""
         raw = self.raw(field) if repetition is None else _nth(self.repetitions(field), repetition)
-        return tuple(self._leaf(part) for part in raw.split(self.delimiters.component)) if raw else ()
+        return tuple(self.leaf(part) for part in raw.split(self.delimiters.component)) if raw else ()
+
+    def repeated(self, field: int) -> tuple[tuple[str, ...], ...]:
+        """The unescaped components of every repetition; none when the field is empty."""
+        separator = self.delimiters.component
+        return tuple(tuple(map(self.leaf, raw.split(separator))) for raw in self.repetitions(field))
 
     def text(self, field: int, component: int = 1, subcomponent: int | None = None, repetition: int = 1) -> str:
         """One unescaped leaf; with ``subcomponent`` None the whole component."""
         raw = _nth(_nth(self.repetitions(field), repetition).split(self.delimiters.component), component)
-        if subcomponent is not None and self.delimiters.subcomponent:
-            raw = _nth(raw.split(self.delimiters.subcomponent), subcomponent)
-        elif subcomponent is not None and subcomponent > 1:
-            raw = ""
-        return self._leaf(raw)
-
-    def whole(self, field: int) -> str:
-        """The field unescaped, its delimiters kept: for text that was not meant to have parts."""
-        return self._leaf(self.raw(field))
+        return self.leaf(raw, subcomponent)
 
     @property
     def has_bad_escape(self) -> bool:
@@ -87,7 +84,12 @@ class Segment:
             unescape(field, self.delimiters, self.codec)[1] for field in self.fields if self.delimiters.escape in field
         )
 
-    def _leaf(self, raw: str) -> str:
+    def leaf(self, raw: str, subcomponent: int | None = None) -> str:
+        """A component as received, unescaped: one subcomponent of it, or all of it as one text."""
+        if subcomponent is not None and self.delimiters.subcomponent:
+            raw = _nth(raw.split(self.delimiters.subcomponent), subcomponent)
+        elif subcomponent is not None and subcomponent > 1:
+            raw = ""
         return unescape(raw, self.delimiters, self.codec)[0]
 
 
@@ -217,17 +219,15 @@ def _segment(line: str, number: int, delimiters: Delimiters, codec: str) -> Segm
 def _lines(text: str, delimiters: Delimiters) -> tuple[list[str], bool]:
     """Segments; a line that is none was cut off the field before it by a line end, and is joined to it again."""
     begins = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(delimiters.field)}|$)")
-    lines: list[str] = []
-    joined = False
+    lines: list[list[str]] = []
     for line in _nonblank(text):
         if begins.match(line):
-            lines.append(line)
+            lines.append([line])
         else:
-            lines[-1] += "\n" + line
-            joined = True
+            lines[-1].append(line)
         if len(lines) > MAX_SEGMENTS:
             raise Rejected("too_many_segments", "MSH[1]")
-    return lines, joined
+    return ["\n".join(parts) for parts in lines], any(len(parts) > 1 for parts in lines)
 
 
 def _nonblank(text: str) -> Iterator[str]:

@@ -102,5 +102,5 @@ class _Grouping:
 
 def comments_of(nte: Segment) -> list[str]:
     """NTE-3, one text for each repetition that says something."""
-    texts = ("^".join(nte.components(3, position + 1)) for position in range(len(nte.repetitions(3))))
+    texts = ("^".join(components) for components in nte.repeated(3))
     return [text for text in texts if text.strip()]

@@ -54,12 +54,12 @@ def damaged(text: str, *, charset_guessed: bool) -> bool:
 
 
 def _numbers(pid: Segment, field: int, settings: PatientFields) -> Iterable[PatientId]:
-    for position in range(1, len(pid.repetitions(field)) + 1):
-        number = pid.text(field, 1, repetition=position).strip()
+    for repetition in pid.repetitions(field):
+        first, _, _, fourth, fifth, *_ = [*repetition.split(pid.delimiters.component), "", "", "", ""]
+        number, kind = pid.leaf(first).strip(), pid.leaf(fifth).strip()
         if not number or number == DELETED:
             continue
-        authority = pid.text(field, 4, 1, position).strip() or pid.text(field, 4, 2, position).strip()
-        kind = pid.text(field, 5, repetition=position).strip()
+        authority = pid.leaf(fourth, 1).strip() or pid.leaf(fourth, 2).strip()
         authority = authority or settings.authority or ""
         kind = kind or settings.default_type or ""
         if settings.types and not (authority and kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,9 @@ from services.intake.domain.identity import damaged
 from services.intake.domain.profile import Profile
 from services.intake.domain.reasons import Rejected
 from services.intake.domain.times import Issued, Moment, TimeField, issued_at, read_time, time_field
+
+MAX_SHARED_NOTES = 1_000_000
+"""Characters that repeating an order's comments on each of its results may cost (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,11 @@ class OrderContext:
     specimen_collected: TimeField
     """SPM-17."""
     specimen: Specimen
-    notes: tuple[str, ...]
+    shared_notes: tuple[str, ...]
+    """Comments on the order, which stand by each of its results; left out where that would be too much text."""
+    notes_left_out: bool
+    questioned: bool
+    """A comment on the order questions all of its results."""
 
     @property
     def number(self) -> str:
@@ -80,6 +88,7 @@ def order_context(group: OrderGroup, message: MessageContext) -> OrderContext:
     if damaged(order.filler + order.placer, charset_guessed=message.charset_guessed):
         raise Rejected("identifier_damaged", f"{obr.place}-3")
     reported = read_time(obr.text(22), zone)
+    bulky = sum(map(len, group.notes)) * len(group.results) > MAX_SHARED_NOTES
     drawn = group.specimens[0].text(17) if group.specimens else ""
     return OrderContext(
         message=message,
@@ -90,8 +99,16 @@ def order_context(group: OrderGroup, message: MessageContext) -> OrderContext:
         collected=time_field(obr.text(7), zone),
         specimen_collected=time_field(drawn, zone),
         specimen=_specimen(group),
-        notes=tuple(group.notes),
+        shared_notes=() if bulky else tuple(group.notes),
+        notes_left_out=bulky,
+        questioned=questions(group.notes, message.profile),
     )
+
+
+def questions(notes: Sequence[str], profile: Profile) -> bool:
+    """Whether a comment says something that the profile lists as questioning a result."""
+    said = " ".join(notes).casefold()
+    return any(phrase.casefold() in said for phrase in profile.comments_that_question)
 
 
 def _order(group: OrderGroup) -> Order:

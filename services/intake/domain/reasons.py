@@ -106,6 +106,7 @@ QUALITY: dict[str, str] = {
     "status_missing": "Neither OBX-11 nor OBR-25 gives a status.",
     "status_unknown": "The status is not in HL7 table 0085.",
     "attribute_not_final": "A statement about the scan or marrow is not final and is left out.",
+    "order_comments_left_out": "The order's comments are too long to stand by each result.",
     "comment_questions_result": "A comment questions the result; it is held until a person looks.",
 }
 

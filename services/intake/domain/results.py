@@ -14,9 +14,9 @@ from refrain.clinical.values import read_value
 from refrain.contracts.events import Isotype, Observation, Repaired, StatusClass
 from services.intake.domain.codes import Code
 from services.intake.domain.er7 import DELETED, Segment
-from services.intake.domain.groups import Result
+from services.intake.domain.groups import MAX_RESULTS, Result
 from services.intake.domain.identity import ResultKey, damaged, version_id
-from services.intake.domain.orders import OrderContext, laboratory, method
+from services.intake.domain.orders import OrderContext, laboratory, method, questions
 from services.intake.domain.profile import Profile
 from services.intake.domain.reasons import Rejected, checked
 from services.intake.domain.times import Collected, collected_at, time_field
@@ -106,9 +106,9 @@ def drafts_of(result: Result, code: Code, order: OrderContext) -> list[Draft]:
     code = code.on(specimen)
     collected = _collected(obx, order)
     status, status_class, status_quality = _status(obx, order)
-    notes = (*result.notes, *order.notes)
+    notes = (*result.notes, *order.shared_notes)
     quality = [*code.quality, *status_quality, *collected.quality, *_text_quality(obx, order)]
-    if _question(notes, message.profile):
+    if order.questioned or questions(result.notes, message.profile):
         quality.append("comment_questions_result")
     unit = _unit(obx, message.profile)
     drafts = []
@@ -163,16 +163,13 @@ def _status(obx: Segment, order: OrderContext) -> tuple[str, StatusClass, tuple[
 
 def _text_quality(obx: Segment, order: OrderContext) -> list[str]:
     quality = ["several_specimens"] if order.specimen.several else []
+    if order.notes_left_out:
+        quality.append("order_comments_left_out")
     if obx.has_bad_escape:
         quality.append("bad_escape")
     if order.message.charset_quality and not all(field.isascii() for field in obx.fields):
         quality.extend(order.message.charset_quality)
     return quality
-
-
-def _question(notes: Sequence[str], profile: Profile) -> bool:
-    said = " ".join(notes).casefold()
-    return any(phrase.casefold() in said for phrase in profile.comments_that_question)
 
 
 def _unit(obx: Segment, profile: Profile) -> str:
@@ -199,16 +196,20 @@ class _Answer:
 def _answers(obx: Segment, analyte: Analyte | None, profile: Profile) -> list[_Answer]:
     """The answers of OBX-5: several numbers are one each, one number keeps the words beside it (feeds.md 10)."""
     value_type = obx.text(2).strip().upper()
-    parts = [obx.components(5, at + 1) or ("",) for at in range(len(obx.repetitions(5)))] or [("",)]
+    parts = obx.repeated(5) or (("",),)
+    if len(parts) > MAX_RESULTS and value_type not in _PROSE:
+        raise Rejected("too_many_results", obx.place)
     if analyte is not None and analyte.code in IMMUNOFIXATION:
-        return [_Answer(1, parts[0], further=tuple(parts[1:]))]
+        return [_Answer(1, parts[0], further=parts[1:])]
     if len(parts) == 1:
         return [_Answer(1, parts[0])]
+    if value_type in _PROSE:
+        return [_Answer(1, ["\n".join("^".join(part) for part in parts)])]
     read = [
         read_value(value_type, part, style=profile.numbers.style, missing_words=profile.missing)[0] for part in parts
     ]
     numbers = [at for at, value in enumerate(read) if value.kind in _NUMERIC]
-    if value_type in _PROSE or not numbers:
+    if not numbers:
         mark = "\n" if value_type in _PARAGRAPHS else obx.delimiters.repetition
         return [_Answer(1, [mark.join("^".join(part) for part in parts)])]
     words = " ".join(value.text for at, value in enumerate(read) if at not in numbers and value.text)
@@ -238,7 +239,7 @@ def _isotype(reading: Reading) -> Isotype | None:
 
 
 def _flags(obx: Segment) -> tuple[str, ...]:
-    flags = (obx.text(8, repetition=at + 1).strip() for at in range(len(obx.repetitions(8))))
+    flags = (components[0].strip() for components in obx.repeated(8))
     return tuple(flag for flag in flags if flag and flag != DELETED)
 
 

@@ -119,9 +119,12 @@ def _results(message: Message, profile: Profile, processing: Processing, receive
     unused += [part for order in orders for part in order.unused]
     settled = settle([draft for order in orders for draft in order.drafts])
     unused += [QuarantinedPart(place, "conflicting_duplicate") for place in settled.conflicting]
+    by_order: dict[int, list[Draft]] = {}
+    for draft in settled.drafts:
+        by_order.setdefault(id(draft.order), []).append(draft)
     reports: list[LabReport] = []
     for order in orders:
-        drafts = [draft for draft in settled.drafts if draft.order is order.context]
+        drafts = by_order.get(id(order.context), [])
         if order.context is None or not (drafts or order.reports_its_end):
             continue
         made, too_large = reports_of(order.context, drafts, structure.pid, source)

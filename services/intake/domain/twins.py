@@ -13,6 +13,7 @@ from itertools import chain
 from uuid import UUID
 
 from refrain.clinical.reading import Reading
+from refrain.contracts.ids import canonical_json
 from services.intake.domain.results import Draft
 
 
@@ -42,11 +43,10 @@ def settle(drafts: Sequence[Draft]) -> Settled:
 
 
 def _distinct(family: Sequence[Draft]) -> list[Draft]:
-    distinct: list[Draft] = []
+    once: dict[str, Draft] = {}
     for draft in family:
-        if all(draft.received != other.received for other in distinct):
-            distinct.append(draft)
-    return distinct
+        once.setdefault(canonical_json(draft.received), draft)
+    return list(once.values())
 
 
 def _number(reading: Reading) -> tuple[object, ...]:
