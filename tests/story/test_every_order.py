@@ -30,22 +30,68 @@ NUMBERS = {
     "B12": (["105", "180", "400"], "pg/mL", "180-914"),
     "SFLC_L": (["8.3", "20", "110"], "mg/L", "8.3-27"),
 }
+BASELINES: dict[str, dict[str, Any]] = {
+    "VEGF": {"received": {"value": "330", "unit": "pg/mL", "range": "0-160"}},
+    "MPROT_S": {"received": {"value": "20", "unit": "g/L", "range": ""}},
+    "PET_LESION": {"received": {"value": "4.9", "unit": None, "range": None}, "lesion": "T11", "liver_suvmax": 3.1},
+    "IFE_S": {
+        "received": {"value": "POS", "unit": None, "range": None},
+        "isotype": {"heavy": "IgG", "light": "lambda"},
+    },
+}
+THEMES = [
+    ["VEGF"],
+    ["VEGF", "MPROT_S"],
+    ["MPROT_S"],
+    ["IFE_S"],
+    ["IFE_S", "IFE_S", "IFE_U", "BM_FLOW"],
+    ["PET_LESION"],
+    ["IGG", "B12"],
+    ["VEGF", "VEGF", "IFE_S", "IFE_S", "IFE_U", "MPROT_S", "IGG", "B12", "SFLC_L", "BM_FLOW", "PET_LESION"],
+]
+"""What a story is about: few analytes, so that courses rise, fall and confirm."""
 BANDS = [None, {"heavy": "IgG", "light": "lambda"}, {"heavy": "IgG", "light": "kappa"}, {"heavy": "IgG", "light": None}]
 
 
 @st.composite
-def an_observation(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    day = draw(st.sampled_from([-30, -4, -4, 0, 28, 28, 42, 56, 84, 120, 200, 260]))
+def an_observation(draw: st.DrawFn, name: str, codes: list[str], methods: list[str]) -> dict[str, Any]:
+    day = draw(st.sampled_from([-30, 0, 28, 28, 42, 56, 70, 84, 120, 160, 200, 260]))
     hour = draw(st.sampled_from([8, 8, 15]))
-    code = draw(st.sampled_from(["VEGF", "VEGF", "VEGF", "MPROT_S", "IGG", "B12", "SFLC_L", "IFE_S", "IFE_S", "IFE_U"]))
+    code = draw(st.sampled_from(codes))
     at = datetime.combine(START, datetime.min.time(), UTC) + timedelta(days=day, hours=hour)
     record: dict[str, Any] = {
-        "id": name, "code": code, "specimen": SPECIMENS.get(code, "SERUM"), "lab": "LAB",
-        "method": draw(st.sampled_from(["M1", "M1", "M2"])),
-        "status": draw(st.sampled_from(["F", "F", "F", "P"])), "collected_at": at.isoformat(),
+        "id": name,
+        "code": code,
+        "specimen": SPECIMENS.get(code, "SERUM"),
+        "lab": "LAB",
+        "method": draw(st.sampled_from(methods)),
+        "status": draw(st.sampled_from(["F", "F", "F", "F", "P"])),
+        "collected_at": at.isoformat(),
         "issued_at": (at + timedelta(hours=draw(st.integers(1, 5)))).isoformat(),
-    }  # fmt: skip
+    }
     return record | draw(received(code))
+
+
+@st.composite
+def a_baseline(draw: st.DrawFn, codes: list[str], methods: list[str]) -> list[dict[str, Any]]:
+    """Mostly an abnormal sample before the first dose, so that a course can respond and rise again."""
+    if draw(st.integers(0, 3)) == 0:
+        return []
+    at = datetime.combine(START, datetime.min.time(), UTC) - timedelta(days=3)
+    times = {"collected_at": at.isoformat(), "issued_at": (at + timedelta(hours=6)).isoformat()}
+    return [
+        {
+            "id": f"base-{code}",
+            "code": code,
+            "specimen": SPECIMENS.get(code, "SERUM"),
+            "lab": "LAB",
+            "method": methods[0],
+        }
+        | {"status": "F"}
+        | times
+        | BASELINES[code]
+        for code in sorted({*codes} & {*BASELINES})
+    ]
 
 
 @st.composite
@@ -53,6 +99,12 @@ def received(draw: st.DrawFn, code: str) -> dict[str, Any]:
     if code in NUMBERS:
         values, unit, limits = NUMBERS[code]
         return {"received": {"value": draw(st.sampled_from(values)), "unit": unit, "range": limits}}
+    if code == "PET_LESION":
+        lesion, value = draw(st.sampled_from(["T11", "T11", "L2"])), draw(st.sampled_from(["1.6", "4.9", "7"]))
+        scan = {"lesion": lesion, "liver_suvmax": draw(st.sampled_from([3.1, None])), "new_lesion": draw(st.booleans())}
+        return {"received": {"value": value, "unit": None, "range": None}} | scan
+    if code == "BM_FLOW":
+        return {"received": {"value": "NEG", "unit": None, "range": None}, "clonal": False}
     value = draw(st.sampled_from(["POS", "NEG", "NEG", "IND"]))
     isotype = draw(st.sampled_from(BANDS)) if value == "POS" else None
     return {"received": {"value": value, "unit": None, "range": None}, "isotype": isotype}
@@ -60,6 +112,8 @@ def received(draw: st.DrawFn, code: str) -> dict[str, Any]:
 
 @st.composite
 def a_timeline(draw: st.DrawFn) -> dict[str, Any]:
+    codes = draw(st.sampled_from(THEMES))
+    methods = draw(st.sampled_from([["M1"], ["M1"], ["M1", "M1", "M2"], ["UNKNOWN"]]))
     exposures = [{"drug": "lenalidomide", "intervals": [["2026-01-05", "2026-01-25"]]}]
     if draw(st.booleans()):
         exposures.append({"drug": "daratumumab", "dates": ["2026-01-05", "2026-02-02"]})
@@ -83,7 +137,8 @@ def a_timeline(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "subject": {"id": "S", "sex": "F"}, "clone": {"heavy": "IgG", "light": "lambda"}, "therapy_lines": lines,
         "exposures": exposures, "events": events,
-        "observations": [draw(an_observation(f"o{index}")) for index in range(draw(st.integers(2, 9)))],
+        "observations": draw(a_baseline(codes, methods))
+        + [draw(an_observation(f"o{n}", codes, methods)) for n in range(draw(st.integers(2, 9)))],
     }  # fmt: skip
 
 
