@@ -79,7 +79,7 @@ class Stack:
 
     def down(self, *, wipe: bool = False) -> list[str]:
         """Stop everything; with ``wipe`` forget everything too. Returns what had to be ended the hard way."""
-        left = self.supervisor.stop_everything()
+        left = self.supervisor.stop_everything(last="kafka")
         if wipe and self.home.path.exists():
             shutil.rmtree(self.home.path)
         return left
@@ -107,6 +107,7 @@ class Stack:
             old.unlink()
         programs = []
         if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+            _answering(given)
             say(f"Using the Kafka at {given}.")
             bootstrap = given
         else:
@@ -132,13 +133,7 @@ class Stack:
 
     def _start_kafka(self, say: Say, bootstrap: str) -> None:
         if not self.own_kafka:
-            try:
-                kafka.cluster_id(bootstrap)
-            except KafkaError as problem:
-                raise CannotStart(
-                    f"No Kafka answers at {bootstrap} (KAFKA_BOOTSTRAP_SERVERS). Check the address and that it runs, "
-                    "or unset the variable to use a local one."
-                ) from problem
+            _answering(bootstrap)
             return
         supervisor = self.supervisor
         supervisor.start_process("kafka")
@@ -200,6 +195,16 @@ class Stack:
                 labels = {"service": service, "process": process.name}
                 targets.append({"targets": [f"{kafka.HOST}:{port}"], "labels": labels})
         self.home.targets.write_text(json.dumps(targets, indent=1) + "\n")
+
+
+def _answering(bootstrap: str) -> None:
+    try:
+        kafka.cluster_id(bootstrap)
+    except (KafkaError, ValueError) as problem:
+        raise CannotStart(
+            f"No Kafka answers at {bootstrap} (KAFKA_BOOTSTRAP_SERVERS). Check the address and that it runs, or unset "
+            "the variable to use a local one."
+        ) from problem
 
 
 def show_ports(ports: Mapping[str, int]) -> str:

@@ -57,6 +57,10 @@ class ProcessState:
     def running(self) -> bool:
         return self.state == "RUNNING"
 
+    @property
+    def stopping(self) -> bool:
+        return self.state == "STOPPING"
+
 
 class Supervisor:
     """The supervisord of one home directory, running or not."""
@@ -130,12 +134,13 @@ class Supervisor:
                 ends.setdefault(name, []).append(how)
         return ends
 
-    def stop_everything(self) -> list[str]:
-        """Stop all processes in good order, then supervisord, then whatever was left without one.
+    def stop_everything(self, *, last: str = "") -> list[str]:
+        """Stop all processes together, the one called ``last`` after them, then supervisord and what it lost sight of.
 
-        Returns the names of processes that had to be ended without a supervisor or by force.
+        Returns the processes that had to be ended without a supervisor.
         """
         daemon = self._daemon()
+        self._stop_together([process.name for process in self.processes() if process.name != last])
         try:
             self._rpc.shutdown()
         except UNREACHABLE:
@@ -154,6 +159,18 @@ class Supervisor:
         psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
         self._home.supervisor_socket.unlink(missing_ok=True)
         return [f"{' '.join(process.info['cmdline'][-2:])} (pid {process.pid})" for process in left]
+
+    def _stop_together(self, names: Sequence[str]) -> None:
+        """Ask all at once, so that it takes as long as the slowest; supervisord kills what does not end in time."""
+        for name in names:
+            try:
+                self._rpc.stopProcess(name, False)
+            except Fault as fault:
+                if "NOT_RUNNING" not in fault.faultString:
+                    raise
+        end = time.monotonic() + 2 * STOP_SECONDS
+        while time.monotonic() < end and any(process.stopping for process in self.processes()):
+            time.sleep(0.1)
 
     def _daemon(self) -> psutil.Process | None:
         try:
