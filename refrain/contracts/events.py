@@ -183,6 +183,8 @@ class LabReport(Event):
 
     fact: Literal["lab_report"] = "lab_report"
     patient_received: PatientId | None = None
+    other_ids: tuple[PatientId, ...] = ()
+    """Further numbers of the patient as the message gave them, such as a national one; never merged by us."""
     sender: str
     profile: str
     translation: int = 0

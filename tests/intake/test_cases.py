@@ -182,6 +182,9 @@ def test_12a_no_patient_id(taken_in: Any) -> None:
 def test_12b_the_trusted_type_is_chosen_and_leading_zeros_stay(taken_in: Any) -> None:
     (report,) = taken_in(VEGF42, change={"PID-3": "9990001^^^NATION^NH~000731^^^NORTH^MR"}).reports
     assert report.patient.model_dump() == {"authority": "NORTH", "type": "MR", "id": "000731"}
+    assert [other.model_dump() for other in report.other_ids] == [
+        {"authority": "NATION", "type": "NH", "id": "9990001"}
+    ]
 
 
 @pytest.mark.parametrize("event", ["A40", "A34", "A45", "A47"])
@@ -256,6 +259,8 @@ def test_17_a_large_message_is_published_and_a_too_large_one_is_answered(
     refused = refuse_too_large(frame, north, received_at)
     assert (refused.outcome, refused.reason, ack_code(refused)) == ("quarantined", "too_large", "AR")
     assert (refused.control_id, refused.size) == ("E1", frame.size)
+    from_file = translate(e0("NTE|1||" + "x" * MAX_MESSAGE_BYTES), north, received_at)
+    assert (from_file.outcome, from_file.reason) == ("quarantined", "too_large")
 
 
 def test_17_a_base64_report_becomes_hash_and_size(taken_in: Any) -> None:

@@ -51,7 +51,7 @@ def wrap(payload: bytes) -> bytes:
 def messages_in(data: bytes) -> tuple[bytes, ...]:
     """The messages of a file: MLLP frames when it has them, else cut before every line that begins an MSH."""
     if b"\x0b" in data:
-        framer = Framer()
+        framer = Framer(max_bytes=len(data))
         return tuple(frame.payload for frame in [*framer.feed(data), *framer.close()])
     starts = [match.start() for match in _MESSAGE_START.finditer(data)]
     if not starts:

@@ -23,6 +23,9 @@ from services.intake.domain.times import Moment
 REPLACEMENT_CHARACTER = "\ufffd"
 """Somebody before us already lost a character here."""
 
+MAX_OTHER_IDS = 20
+"""Further numbers that a report carries; more are no patient's (our choice)."""
+
 _HEADER_FIELDS_HASHED = (9, 11, 12)
 """Of MSH only type, processing id and version say what a message says; the rest says how it travelled."""
 
@@ -46,6 +49,13 @@ def patient_of(pid: Segment, settings: PatientFields, *, charset_guessed: bool) 
     if damaged(chosen.authority + chosen.type + chosen.id, charset_guessed=charset_guessed):
         raise Rejected("identifier_damaged", place)
     return chosen
+
+
+def other_ids_of(pid: Segment, chosen: PatientId, settings: PatientFields) -> tuple[PatientId, ...]:
+    """The further numbers of PID-3, kept beside the chosen one and never used as an identity by us."""
+    anything = settings.model_copy(update={"types": ()})
+    once = dict.fromkeys(_numbers(pid, 3, anything))
+    return tuple(number for number in once if number != chosen)[:MAX_OTHER_IDS]
 
 
 def damaged(text: str, *, charset_guessed: bool) -> bool:

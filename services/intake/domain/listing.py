@@ -38,6 +38,8 @@ def _report(report: LabReport) -> dict[str, Any]:
     content = report.model_dump(mode="json", by_alias=True)
     listed = {name: content[name] for name in _REPORT}
     listed["observations"] = [_observation(observation) for observation in report.observations]
+    if report.other_ids:
+        listed["other_ids"] = content["other_ids"]
     if report.parts > 1:
         listed |= {"part": report.part, "parts": report.parts}
     return listed

@@ -10,6 +10,7 @@ from refrain.contracts.events import AgeAtCollection, LabReport, Observation, So
 from refrain.contracts.ids import derive
 from refrain.contracts.topics import LAB_REPORTS
 from services.intake.domain.er7 import DELETED, Segment
+from services.intake.domain.identity import other_ids_of
 from services.intake.domain.orders import OrderContext
 from services.intake.domain.results import Draft
 from services.intake.domain.times import Moment, age_in_days, read_time
@@ -66,6 +67,7 @@ def _report(
         occurred_at=_latest(drawn, order.issued.at),
         recorded_at=message.received_at,
         trace=str(trace_of(source.hash)),
+        other_ids=other_ids_of(pid, message.patient, profile.patient),
         sender=profile.sender,
         profile=profile.hash,
         translation=profile.translation,

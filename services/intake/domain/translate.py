@@ -26,7 +26,7 @@ from refrain.contracts.events import LabReport, Processing, Source
 from services.intake.domain.attributes import Statement, attach, statement_of
 from services.intake.domain.codes import code_of
 from services.intake.domain.er7 import Message, header_of, read
-from services.intake.domain.framing import Frame
+from services.intake.domain.framing import MAX_MESSAGE_BYTES, Frame
 from services.intake.domain.groups import OrderGroup, Structure, structure_of
 from services.intake.domain.identity import patient_of, transport_hash
 from services.intake.domain.orders import MessageContext, OrderContext, order_context
@@ -57,6 +57,8 @@ def translate(raw: bytes, profile: Profile | None, received_at: datetime, *, lis
     received = Received(raw, profile, received_at, header_of(raw), listener)
     if profile is None:
         return received.refused(Rejected("unknown_sender", "MSH[1]-3"))
+    if len(raw) > MAX_MESSAGE_BYTES:
+        return received.refused(Rejected("too_large", "MSH[1]"))
     try:
         message = read(raw, profile.charset)
     except Rejected as cause:
