@@ -220,6 +220,19 @@ def test_the_newest_view_of_a_version_counts(chart: Any) -> None:
     assert chart.axis("VEGF").call == "CRV"
     chart.vegf(28, 100, held=("DQ_DELTA",), revision=2, translation=1)
     assert chart.axis("VEGF").call is None
+    chart.facts.reverse()
+    assert chart.axis("VEGF").call is None
+
+
+@pytest.mark.parametrize("status", ["W", "D", "X"])
+def test_a_withdrawn_result_is_gone(chart: Any, status: str) -> None:
+    chart.vegf(-4, 400)
+    chart.vegf(28, 100)
+    chart.vegf(56, 100)
+    chart.vegf(28, 100, status=status, issued=60)
+    assert (chart.axis("VEGF").confirmation, set(chart.steps("VEGF"))) == ("unconfirmed", {"vegf -4", "vegf 56"})
+    chart.vegf(28, 120, issued=61)
+    assert chart.axis("VEGF").confirmation == "confirmed"
 
 
 def test_a_test_feed_never_touches_a_live_course(chart: Any) -> None:

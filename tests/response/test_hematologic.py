@@ -234,6 +234,20 @@ def test_the_worse_band_of_a_day_counts(chart: Any) -> None:
     assert chart.steps("IFE_S")["am"].excluded == ("NOT_WORST_OF_DAY",)
 
 
+def test_of_two_series_on_one_day_the_worse_band_stands(chart: Any) -> None:
+    chart.ife(28, "POS", name="here", hour=8, isotype=IGG_LAMBDA)
+    chart.ife(28, "NEG", name="there", hour=9, series="IFE-B")
+    assert state(chart) == "POS"
+    assert chart.axis("HEMATOLOGIC").candidate is None
+
+
+def test_a_band_seen_elsewhere_starts_the_negatives_anew(chart: Any) -> None:
+    chart.ife(28, "NEG")
+    chart.ife(42, "POS", series="IFE-B", isotype=IGG_LAMBDA)
+    chart.ife(56, "NEG")
+    assert chart.axis("HEMATOLOGIC").components["IFE_S"].confirmation == "unconfirmed"
+
+
 # --- the band comes back ---
 
 

@@ -89,6 +89,14 @@ def test_a_rise_over_a_censored_nadir_holds_for_every_point_of_it(chart: Any) ->
     assert chart.steps("VEGF")["between"].p == "undecidable"
 
 
+def test_the_nadir_of_a_number_and_a_censored_value_may_lie_under_both(chart: Any) -> None:
+    chart.vegf(-4, 400, high=120)
+    chart.vegf(28, "<110", high=120)
+    chart.vegf(42, 100, high=120)
+    chart.vegf(56, 150, high=120)
+    assert chart.steps("VEGF")["vegf 56"].p == "undecidable"
+
+
 def test_an_undecidable_level_is_a_candidate_and_the_proven_one_the_call(chart: Any) -> None:
     chart.vegf(-4, 1000)
     chart.vegf(28, "<300", high=200)
@@ -144,6 +152,16 @@ def test_the_baseline_is_at_most_sixty_days_before_the_first_dose(
     chart.vegf(28, 100)
     assert why(chart) == reasons
     assert ("same_day_as_dose" in chart.axis("VEGF").caveats) == (day == 0)
+
+
+def test_a_sample_of_the_day_of_the_first_dose_is_baseline_and_nothing_else(chart: Any) -> None:
+    chart.vegf(-4, 400)
+    chart.vegf(0, 100)
+    assert (call(chart), why(chart)) == ((None, "NE"), ("NO_DATA",))
+    chart.vegf(28, 100)
+    steps = chart.steps("VEGF")
+    assert [steps[name].before_line for name in ("vegf -4", "vegf 0", "vegf 28")] == [True, True, False]
+    assert why(chart) == ("BASELINE_NORMAL",)
 
 
 def test_the_last_value_before_the_first_dose_is_the_baseline(chart: Any) -> None:
@@ -284,6 +302,7 @@ def test_a_series_with_its_own_baseline_is_no_switch(chart: Any) -> None:
     chart.vegf(28, 100)
     chart.vegf(29, 300, series="VEGF-B", high=600)
     assert call(chart) == ("CRV", "ASSESSED")
+    assert chart.axis("VEGF").last_assessable is None
     assert {each.switched_to for each in chart.line().trajectories} == {None}
 
 
