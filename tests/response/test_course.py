@@ -170,6 +170,15 @@ def test_a_late_repeat_leaves_when_it_was_due(chart: Any) -> None:
     assert chart.name(recheck.repeated_by) == "again"
 
 
+def test_what_is_due_travels_with_its_series(chart: Any) -> None:
+    chart.result("prl", "PRL", -20, "30", high="21", codes=("H",))
+    chart.result("b12", "B12", -4, "105", low="180", codes=("L",))
+    chart.vegf(60, 100)
+    assert [(each.axis, each.analyte) for each in chart.line().trajectories] == [("VEGF", "VEGF"), (None, "PRL")]
+    assert [each.analyte for each in chart.course().trajectories] == ["B12"]
+    assert chart.steps("PRL")["prl"].before_line
+
+
 def test_normal_or_unlisted_results_need_no_recheck(chart: Any) -> None:
     chart.result("prl", "PRL", -4, "10", high="21", codes=("N",))
     chart.result("igg", "IGG", -4, "30", high="17", codes=("H",))

@@ -11,6 +11,7 @@ from refrain.contracts.events import (
     CareEvent,
     FlaggedReport,
     LineCourse,
+    Recheck,
     ResponseAssessed,
     Trajectory,
 )
@@ -22,14 +23,15 @@ from services.response.domain.pet import pet_course
 from services.response.domain.rechecks import baseline_draw, rechecks
 from services.response.domain.rulesets import RULESETS
 from services.response.domain.rulesets.model import Rule, RuleSet
-from services.response.domain.series import Window, lowest_is_worst
-from services.response.domain.trajectories import outside_lines
+from services.response.domain.series import Window, lowest_is_worst, series_of
+from services.response.domain.trajectories import outside_lines, trajectory
 from services.response.domain.vegf import vegf_course
 from services.response.domain.verdict import no_call
 
 AXES: tuple[AxisName, ...] = ("HEMATOLOGIC", "VEGF", "PET", "CLINICAL")
 SAFETY = ("B12", "IGG")
 """Analytes whose low values are told whatever the line (IGG_LOW_SAFETY, TREATABLE_FINDING)."""
+AXIS_ANALYTES = ("VEGF", "MPROT_S", "IFE_S", "IFE_U", "BM_FLOW", "PET_LESION")
 UNKNOWN = Rule("RULE_SET_UNKNOWN", "UNKNOWN", "no rule set of this name", "", "UNV")
 
 
@@ -67,6 +69,7 @@ def _line(facts: CourseFacts, line: Line) -> LineCourse:
     window = Window(line, facts.site.baseline_window_days)
     baseline_at, abnormal = baseline_draw(facts, window)
     rules = RULESETS.get(line.rule_set)
+    due = rechecks(facts, window)
     course = LineCourse(
         line=line.number,
         rule_set=line.rule_set,
@@ -75,14 +78,26 @@ def _line(facts: CourseFacts, line: Line) -> LineCourse:
         first_dose=line.first_dose,
         closed=line.end is not None and facts.as_of is not None and line.end <= facts.day(facts.as_of),
         axes={name: no_call(name, UNKNOWN, "RULE_SET_UNKNOWN") for name in AXES},
-        rechecks=rechecks(facts, window),
+        trajectories=_rechecked(facts, window, due, judged=rules is not None),
+        rechecks=due,
         baseline_at=baseline_at,
         baseline_abnormal=abnormal,
     )
-    return course if rules is None else course.model_copy(update=_judged(facts, window, rules))
+    return course if rules is None else course.model_copy(update=_judged(facts, window, rules, course.trajectories))
 
 
-def _judged(facts: CourseFacts, window: Window, rules: RuleSet) -> dict[str, object]:
+def _rechecked(facts: CourseFacts, window: Window, due: Sequence[Recheck], *, judged: bool) -> tuple[Trajectory, ...]:
+    """Series of what is or was due and that neither an axis nor the safety series hold."""
+    elsewhere = {*SAFETY, *(AXIS_ANALYTES if judged else ())}
+    analytes = sorted({recheck.analyte for recheck in due} - elsewhere)
+    return tuple(
+        trajectory(None, series, window, lambda entry: entry)
+        for analyte in analytes
+        for series in series_of(facts.of(analyte), window)
+    )
+
+
+def _judged(facts: CourseFacts, window: Window, rules: RuleSet, others: tuple[Trajectory, ...]) -> dict[str, object]:
     """Axes, trajectories, upgrades and withdrawn candidates of a line under its rule set."""
     hematologic = hematologic_course(facts, window, rules)
     vegf = vegf_course(facts.of("VEGF"), window, rules, facts.site)
@@ -91,7 +106,7 @@ def _judged(facts: CourseFacts, window: Window, rules: RuleSet) -> dict[str, obj
     axes: dict[str, Axis] = {"HEMATOLOGIC": hematologic.axis, "VEGF": vegf.axis, "PET": pet.axis, "CLINICAL": clinical}
     return {
         "axes": axes,
-        "trajectories": (*vegf.trajectories, *hematologic.trajectories, *pet.trajectories),
+        "trajectories": (*vegf.trajectories, *hematologic.trajectories, *pet.trajectories, *others),
         "upgrades": (*vegf.upgrades, *hematologic.upgrades, *pet.upgrades),
         "withdrawn_candidates": hematologic.withdrawn,
     }
