@@ -166,23 +166,25 @@ class _Reconciliation:
                 self._raise(alert_id, finding, before.events if before else 0)
             return
         values = _changed_values((before,), self.now)
+        if finding.notice and (not before.notice or before.state == "open"):
+            finding = replace(finding, notice=False, state="closed")  # it waits: a notice about it is its end
         if finding.state == "closed" and not finding.notice:
             self._keep_closed(alert_id, finding, before, values)
         elif changes := _differences(before, finding, values):
             self._amend(alert_id, finding, before, changes, values)
         else:
-            self.after[alert_id] = _record(alert_id, finding, before.events, self.context)
+            self.after[alert_id] = _record(alert_id, finding, before.events, self.context, before)
 
     def _keep_closed(
         self, alert_id: UUID, finding: Finding, before: IssuedAlert, values: tuple[ValueChange, ...]
     ) -> None:
         """Close an open alert; amend one that was closed only when a value that it told was corrected."""
-        finding = replace(finding, tier=before.tier, due_hours=before.due_hours, notice=before.notice)
+        finding = replace(finding, tier=before.tier, due_hours=before.due_hours)
         if before.state == "closed" and values:
             self._amend(alert_id, finding, before, _differences(before, finding, values), values)
             return
-        record = _record(alert_id, finding, before.events + (before.state == "open"), self.context)
-        self.after[alert_id] = record
+        events = before.events + (before.state == "open")
+        self.after[alert_id] = record = _record(alert_id, finding, events, self.context, before)
         if before.state == "open":
             head = _head(record, self.context) | {"reason": finding.closed_because}
             self.closed.append(AlertClosed.model_validate(head).identified())
@@ -196,7 +198,7 @@ class _Reconciliation:
         self, alert_id: UUID, finding: Finding, before: IssuedAlert, changes: Sequence[str],
         values: tuple[ValueChange, ...],
     ) -> None:  # fmt: skip
-        self.after[alert_id] = record = _record(alert_id, finding, before.events + 1, self.context)
+        self.after[alert_id] = record = _record(alert_id, finding, before.events + 1, self.context, before)
         head = _head(record, self.context) | {
             "what_changed": "; ".join(changes), "values": values, "still_open": record.state == "open",
         }  # fmt: skip
@@ -290,12 +292,16 @@ def _told(evidence: Sequence[Evidence]) -> list[tuple[object, ...]]:
     return [(piece.result, piece.analyte, piece.text, piece.collected_at) for piece in evidence]
 
 
-def _record(alert_id: UUID, finding: Finding, events: int, context: Context) -> IssuedAlert:
+def _record(
+    alert_id: UUID, finding: Finding, events: int, context: Context, before: IssuedAlert | None = None
+) -> IssuedAlert:
+    """What will have been told. An alert is born as a notice or not, and stays what it was born as."""
     return IssuedAlert(
         alert=alert_id, kind=finding.kind, tier=finding.tier, due_hours=finding.due_hours, subject=finding.subject,
         opener=finding.opener, line=finding.line, episode=finding.episode_id(context.patient), text=finding.text,
         evidence=finding.evidence, at=finding.at, state="closed" if finding.notice else finding.state,
-        notice=finding.notice, events=events, rule=finding.rule, tags=finding.tags, subjects=finding.subjects,
+        notice=before.notice if before else finding.notice, events=events, rule=finding.rule, tags=finding.tags,
+        subjects=finding.subjects,
     )  # fmt: skip
 
 
