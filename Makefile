@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SAMPLES ?= ../shared/samples
 PROTOS := $(shell find protos -name '*.proto' | sort)
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos
 
@@ -30,11 +31,11 @@ demo: setup ## one patient all the way, on a real Kafka, beside the published ca
 
 .PHONY: test
 test: setup ## everything, real Kafka and PostgreSQL included (the suite brings its own)
-	$(BIN)/pytest -q -m "not samples and not faults"
+	$(BIN)/pytest -q -m "not samples"
 
 .PHONY: quick
 quick: setup ## the tests that need no Kafka and no PostgreSQL, under a minute
-	$(BIN)/pytest -q -m "not kafka and not postgres and not samples and not faults"
+	$(BIN)/pytest -q -m "not kafka and not postgres and not samples"
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, generated code and docs fresh
@@ -59,11 +60,12 @@ generate: setup protos ## generate everything that is: refrain/api, JSON Schemas
 
 .PHONY: test-samples
 test-samples: setup ## every public sample message ends in a named outcome
-	$(BIN)/pytest -q -m samples
+	SAMPLES=$(abspath $(SAMPLES)) $(BIN)/pytest -q -m samples tests/samples
 
 .PHONY: test-faults
 test-faults: setup ## the long fault run: 20,000 reports, two workers each, kills, one restart of Kafka
-	$(BIN)/pytest -q -m faults --timeout 3600
+	REFRAIN_FAULT_REPORTS=20000 REFRAIN_FAULT_PATIENTS=1000 REFRAIN_FAULT_STOPS=12 \
+	  $(BIN)/pytest -q -s --timeout 3600 tests/system/test_stack_faults.py
 
 .PHONY: bench
 bench: setup ## figures of this machine, no pass or fail

@@ -1,4 +1,7 @@
-"""What tests of every part may ask for: one Apache Kafka for the whole session, and private ones to stop and kill."""
+"""What tests of every part may ask for: one Apache Kafka for the whole session, and private ones to stop and kill.
+
+Property tests run few examples; ``HYPOTHESIS_PROFILE=large`` runs many, by hand.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ for profile, examples in (("ci", 25), ("large", 2000)):
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+settings.register_profile("ci", max_examples=50, deadline=None)
+settings.register_profile("large", max_examples=2_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
