@@ -26,7 +26,7 @@ class WorkerSettings(BaseSettings):
     ports_file: Path | None = None
     site_file: Path | None = Field(default=None, description="YAML of refrain.contracts.site.SiteSettings")
     loglevel: str = "INFO"
-    batch: int = Field(default=500, description="most records decided and committed at once")
+    batch: int = Field(default=200, description="most records decided and committed at once")
     within_seconds: float = Field(default=0.02, description="how long a batch may wait for more")
     patience_seconds: float = Field(default=45.0, description="retry SQL or Kafka this long, then exit")
     tls_certificate: Path | None = None

@@ -43,11 +43,12 @@ def build_app(settings: Settings) -> faust.App:
     @app.agent(source, name=SERVICE)  # concurrency stays 1: order per patient
     async def response(stream: Any) -> None:
         async for batch in stream.noack_take(settings.batch, within=settings.within_seconds):
-            async with worker.batch():  # whatever raises in here ends the process, nothing acknowledged
-                facts, poison = await worker.read(batch)  # poison is a value; a hole in the offsets ends the process
-                settled = await worker.settle(facts, poison)  # 1. facts, issued and outbox: one transaction
-                await worker.publish(settled)  # 2. on Kafka, acks=all; then marked sent
-                await worker.acknowledge(stream, batch)  # 3. only now may the offsets be committed
+            for part in worker.parts(batch):
+                async with worker.batch():  # whatever raises in here ends the process, nothing acknowledged
+                    facts, poison = await worker.read(part)  # poison is a value; a hole in the offsets ends the process
+                    settled = await worker.settle(facts, poison)  # 1. facts, issued and outbox: one transaction
+                    await worker.publish(settled)  # 2. on Kafka, acks=all; then marked sent
+                    await worker.acknowledge(stream, part)  # 3. only now may the offsets be committed
 
     servicer = ResponseApi(site, ledger)
     attach(app, worker, settings, [(add_ResponseServiceServicer_to_server, servicer)], [SERVICE_NAME])

@@ -105,6 +105,18 @@ async def never_returns(work: Awaitable[Any]) -> bool:
     return not done
 
 
+def test_a_batch_is_done_in_smaller_parts_when_records_take_long() -> None:
+    worker = a_worker(FakeLedger([]), FakeKafka(), [])
+    batch = list(range(500))
+    sizes = []
+    for seconds in (0.0001, 0.01, 0.1, 60):
+        worker._seconds_each = seconds
+        parts = list(worker.parts(batch))
+        assert [record for part in parts for record in part] == batch
+        sizes.append(len(parts[0]))
+    assert sizes == [500, 200, 20, 5]
+
+
 async def test_what_is_unsent_goes_to_kafka_in_order_and_is_marked() -> None:
     ledger, kafka, left = FakeLedger([an_output(1), an_output(2)]), FakeKafka(), []
     await a_worker(ledger, kafka, left).publish(settled())

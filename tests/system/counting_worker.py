@@ -91,11 +91,12 @@ def build(settings: Settings) -> faust.App:
     @app.agent(app.topic(first.name, second.name, key_type=bytes, value_type=bytes), name=NAME)
     async def count(stream) -> None:
         async for batch in stream.noack_take(settings.batch, within=settings.within_seconds):
-            async with worker.batch():
-                facts, poison = await worker.read(batch)
-                settled = await worker.settle(facts, poison)
-                await worker.publish(settled)
-                await worker.acknowledge(stream, batch)
+            for part in worker.parts(batch):
+                async with worker.batch():
+                    facts, poison = await worker.read(part)
+                    settled = await worker.settle(facts, poison)
+                    await worker.publish(settled)
+                    await worker.acknowledge(stream, part)
 
     attach(app, worker, settings, (), ())
     return app

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 from uuid import uuid4
 
 import grpc
 import pytest
+from engines_on_kafka import ENGINES, Engines, course, events, eventually, read, standing
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
-from kafka import KafkaConsumer, KafkaProducer
-from kafka.structs import TopicPartition
+from kafka import KafkaProducer
 
 from refrain.api.events.v1 import events_pb2
 from refrain.api.flagging.v1 import flagging_pb2, flagging_pb2_grpc
@@ -31,74 +28,26 @@ from refrain.api.relapse.v1 import relapse_pb2, relapse_pb2_grpc
 from refrain.api.response.v1 import response_pb2, response_pb2_grpc
 from refrain.cli.pipeline import Pipeline
 from refrain.cli.timeline import read_timeline
-from refrain.contracts.events import Alert, AlertClosed, AlertRaised, AlertRetracted, LabReport, PatientId
-from refrain.contracts.topics import ALERTS, CARE_EVENTS, FLAGGED_REPORTS, LAB_REPORTS, RESPONSES, Topic
+from refrain.contracts.events import LabReport, PatientId
+from refrain.contracts.topics import ALERTS, CARE_EVENTS, FLAGGED_REPORTS, LAB_REPORTS, RESPONSES
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-T = TypeVar("T")
 DOCUMENT = json.loads((Path(__file__).parents[1] / "story" / "case-report.json").read_text())
-ENGINES = ("flagging", "response", "relapse")
 SECRET = "Planted-Name-4711"
-
-
-@dataclass
-class Engines:
-    """Three processes with ledgers and consumer groups of their own."""
-
-    kafka: str
-    folder: Path
-    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
-    run_id: str = field(default_factory=lambda: uuid4().hex[:8])
-
-    def environment(self, service: str) -> dict[str, str]:
-        prefix = service.upper()
-        return os.environ | {
-            f"{prefix}_KAFKA_BROKER": self.kafka,
-            f"{prefix}_LEDGER": f"sqlite:///{self.folder}/{service}.db",
-            f"{prefix}_PORTS_FILE": str(self.folder / f"{service}.json"),
-            f"{prefix}_GROUP": f"{service}-{self.run_id}",
-        }
-
-    def start(self, service: str) -> None:
-        command = [sys.executable, "-m", f"services.{service}"]
-        environment = self.environment(service)
-        subprocess.run([*command, "migrate"], env=environment, check=True)
-        log = (self.folder / f"{service}.log").open("a")
-        self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def ports(self, service: str) -> dict[str, int]:
-        path = self.folder / f"{service}.json"
-        eventually(path.exists)
-        return json.loads(path.read_text())
-
-    def channel(self, service: str) -> grpc.Channel:
-        return grpc.insecure_channel(f"127.0.0.1:{self.ports(service)['grpc']}")
-
-    def http(self, service: str, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports(service)['metrics']}{path}", timeout=10) as answer:
-            return answer.read().decode()
-
-    def stop(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            assert process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")
 def engines(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     running = Engines(kafka, tmp_path_factory.mktemp("engines"))
     try:
+        running.migrate()
         for service in ENGINES:
-            running.start(service)
+            running.start(f"{service}-1")
         yield running
-        running.stop()
+        assert running.stop() == [0, 0, 0]
     finally:
-        for process in running.processes.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        running.kill()
 
 
 @dataclass(frozen=True)
@@ -130,54 +79,6 @@ def told(engines: Engines) -> Told:
     producer.flush()
     producer.close()
     return Told(patient, tuple(facts), expected)
-
-
-def eventually(look: Callable[[], T], seconds: float = 90) -> T:
-    """The first answer that is true; fails with the last one when there is none in time."""
-    end = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen:
-            return seen
-        assert time.monotonic() < end, f"still {seen!r}"
-        time.sleep(0.3)
-
-
-def read(kafka: str, topic: str, key: bytes) -> list:
-    """All records of one patient, in order."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-    consumer.assign(partitions)
-    ends = consumer.end_offsets(partitions)
-    consumer.seek_to_beginning(*partitions)
-    found: list = []
-    while any(consumer.position(partition) < ends[partition] for partition in partitions):
-        for records in consumer.poll(timeout_ms=300).values():
-            found.extend(record for record in records if record.key == key)
-    consumer.close()
-    return found
-
-
-def events(kafka: str, topic: Topic, patient: PatientId) -> list[Any]:
-    return [topic.decode(record.value) for record in read(kafka, topic.name, patient.key.encode())]
-
-
-def standing(alerts: list[Alert]) -> set[tuple[str, str, str, str]]:
-    """The alerts that are open after these events."""
-    open_now: dict = {}
-    for event in alerts:
-        if isinstance(event, AlertClosed | AlertRetracted) or (isinstance(event, AlertRaised) and event.notice):
-            for alert in (event.alert, *getattr(event, "with_alerts", ())):
-                open_now.pop(alert, None)
-        else:
-            open_now[event.alert] = (str(event.alert), event.kind, event.subject, event.text)
-    return set(open_now.values())
-
-
-def course(assessments: list) -> dict:
-    """The newest snapshot without what depends on the way there."""
-    newest = max(assessments, key=lambda event: event.revision)
-    return newest.model_dump(include={"as_of", "lines", "trajectories"})
 
 
 def test_the_stream_ends_where_the_pure_steps_end(engines: Engines, told: Told) -> None:
