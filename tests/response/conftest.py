@@ -82,7 +82,8 @@ class Chart:
         high_inclusive: bool = True, status: str = "F", issued: int | None = None, hour: int = 8, series: str = "",
         isotype: tuple[str | None, str | None] | None = None, held: tuple[str, ...] = (), method: str = "UNKNOWN",
         caveats: tuple[str, ...] = (), codes: tuple[str, ...] = (), revision: int = 1, translation: int = 0,
-        issued_hour: int = 16, processing: str = "live", lab: str = "LAB", sub_id: str = "", **attributes: str,
+        issued_hour: int = 16, processing: str = "live", lab: str = "LAB", sub_id: str = "",
+        reasons: tuple[str, ...] = (), **attributes: str,
     ) -> FlaggedReport:  # fmt: skip
         """One version of one result; ``value`` is a number, ``<5``, or POS, NEG, IND."""
         number, comparator, nominal = read(value)
@@ -110,7 +111,7 @@ class Chart:
             low=decimal(low), high=decimal(high), low_inclusive=True if low is not None else None,
             high_inclusive=high_inclusive if high is not None else None, number=number, comparator=comparator,
             unit=unit if number is not None else None, nominal=nominal, series=series or f"{analyte}-A",
-            caveats=caveats, current=True, usable=not held, held=held, rule=RULE,
+            caveats=caveats, reasons=reasons, current=True, usable=not held, held=held, rule=RULE,
         )  # fmt: skip
         report = FlaggedReport(
             patient=PATIENT, occurred_at=observation.collected_at, recorded_at=observation.issued_at,

@@ -122,6 +122,12 @@ def test_no_upper_limit_is_incomplete_not_normal(chart: Any) -> None:
     assert chart.steps("VEGF")["vegf 28"].p == "undecidable"
 
 
+def test_a_limit_that_needs_the_sex_is_indeterminate(chart: Any) -> None:
+    chart.vegf(-4, 400)
+    chart.vegf(28, 10, high=None, reasons=("RANGE_NEEDS_SEX",))
+    assert (call(chart), why(chart)) == ((None, "INDETERMINATE"), ("RANGE_NEEDS_SEX",))
+
+
 # --- eligibility ---
 
 

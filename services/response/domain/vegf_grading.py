@@ -10,6 +10,8 @@ from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.series import Mark
 from services.response.domain.verdict import Verdict, closed_level, level_state
 
+NEEDS = ("RANGE_NEEDS_SEX", "RANGE_NEEDS_AGE")
+
 
 def judge(
     sample: Result, baseline: Result | None, nadir: Mark | None, rules: RuleSet, site: SiteSettings,
@@ -18,11 +20,13 @@ def judge(
     """Condition P and the verdict on one sample, in the order of the table in 11.2."""
     value, above = sample.bounds, sample.above()
     if value is None or sample.view.high is None:
-        return None, Verdict(None, reasons=("NO_ULN",), why_not={"CRV": "the result came without an upper limit"})
+        why = _no_limit(sample)
+        return None, Verdict(None, reasons=why, why_not={"CRV": f"no upper limit to compare with: {', '.join(why)}"})
     p = vegf_rise(value, nadir.bounds, above if site.vegf_pd_above_uln else True) if nadir else None
     if p:
-        return p, Verdict("PDV", levels={"CRV": level_state(negation(above)), "PRV": "NOT_MET"},
-                          why_not={"CRV": _place(sample)})  # fmt: skip
+        halved = rules.vegf_partial.caps(value, baseline.bounds) if baseline and baseline.bounds else False
+        levels = {"CRV": level_state(negation(above)), "PRV": level_state(halved)}
+        return p, Verdict("PDV", levels=levels, why_not={"CRV": _place(sample)})
     if nadir is not None and p is None:
         return p, Verdict(None, reasons=("CENSORED",), why_not={"PDV": f"{sample.text()} may or may not be a rise"})
     obstacle = _not_gradable(baseline, rules, site, switched=switched, pending=pending)
@@ -30,6 +34,11 @@ def judge(
         return p, Verdict(None, reasons=obstacle, levels=dict.fromkeys(("CRV", "PRV"), closed_level(obstacle)))
     complete, partial = negation(above), rules.vegf_partial.caps(value, baseline.bounds)
     return p, _grade(sample, baseline, nadir, (complete, partial), rules)
+
+
+def _no_limit(result: Result) -> tuple[str, ...]:
+    """Why a result has no upper limit: strata that need sex or age (R-7), or none was given."""
+    return tuple(reason for reason in result.view.reasons if reason in NEEDS) or ("NO_ULN",)
 
 
 def _not_gradable(
@@ -40,7 +49,7 @@ def _not_gradable(
         changed = ("SERIES_CHANGED",) if switched else ()
         return ("REVIEW_PENDING",) if pending else ("NO_BASELINE_IN_SERIES", *changed)
     if baseline.view.high is None:
-        return ("NO_ULN",)
+        return _no_limit(baseline)
     above = baseline.above()
     if above is None:
         return ("CENSORED",)
