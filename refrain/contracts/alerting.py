@@ -166,7 +166,7 @@ class _Reconciliation:
                 self._raise(alert_id, finding, before.events if before else 0)
             return
         values = _changed_values((before,), self.now)
-        if finding.notice and (not before.notice or before.state == "open"):
+        if finding.notice and not before.notice:
             finding = replace(finding, notice=False, state="closed")  # it waits: a notice about it is its end
         if finding.state == "closed" and not finding.notice:
             self._keep_closed(alert_id, finding, before, values)
@@ -295,13 +295,14 @@ def _told(evidence: Sequence[Evidence]) -> list[tuple[object, ...]]:
 def _record(
     alert_id: UUID, finding: Finding, events: int, context: Context, before: IssuedAlert | None = None
 ) -> IssuedAlert:
-    """What will have been told. An alert is born as a notice or not, and stays what it was born as."""
+    """What will have been told. A notice stays one until it waits for somebody, and never becomes one again."""
+    waits = finding.state == "open" and not finding.notice
     return IssuedAlert(
         alert=alert_id, kind=finding.kind, tier=finding.tier, due_hours=finding.due_hours, subject=finding.subject,
         opener=finding.opener, line=finding.line, episode=finding.episode_id(context.patient), text=finding.text,
         evidence=finding.evidence, at=finding.at, state="closed" if finding.notice else finding.state,
-        notice=before.notice if before else finding.notice, events=events, rule=finding.rule, tags=finding.tags,
-        subjects=finding.subjects,
+        notice=not waits and (before.notice if before else finding.notice), events=events, rule=finding.rule,
+        tags=finding.tags, subjects=finding.subjects,
     )  # fmt: skip
 
 

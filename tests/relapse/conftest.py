@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from refrain.contracts.alerting import Finding
 from refrain.contracts.events import (
     Alert,
     AlertRaised,
@@ -36,7 +37,7 @@ from refrain.contracts.events import (
 from refrain.contracts.ids import derive
 from refrain.contracts.site import SiteSettings
 from refrain.contracts.topics import ALERTS, CARE_EVENTS, RESPONSES
-from services.relapse.domain.judgement import RelapseIssued, advance
+from services.relapse.domain.judgement import RelapseIssued, advance, evaluate
 from services.relapse.domain.ladder import ladders
 
 DAY_0 = date(2025, 1, 6)
@@ -200,6 +201,10 @@ class Story:
 
     def ladder(self, name: str, line: int = 1) -> str:
         return ladders(self.snapshot(), self.care, self.site)[line][name]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the facts call for, history included."""
+        return evaluate(self.snapshot(), self.care, self.site)
 
     def raised(self) -> list[str]:
         return [event.kind for event in self.events if isinstance(event, AlertRaised)]

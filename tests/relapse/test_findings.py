@@ -70,6 +70,12 @@ def test_an_earlier_low_igg_supersedes_the_open_alert(story: Any) -> None:
     assert story.tell() == []
 
 
+def test_two_values_of_one_instant_leave_the_low_one_open(story: Any) -> None:
+    story.result("IGG", 28, "3.4", series="lab 1")
+    story.result("IGG", 28, "9", series="lab 2")
+    assert story.tell() == [("raised", "IGG_LOW_SAFETY")]
+
+
 # --- TREATABLE_FINDING ---
 
 

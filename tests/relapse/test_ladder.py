@@ -254,6 +254,28 @@ def test_a_band_that_is_back_rests_on_the_negatives_before_it(story: Any) -> Non
     assert story.tell() == [("raised", "HEMATOLOGIC_RELAPSE_CONFIRMED"), ("closed", "HEMATOLOGIC_RISE_WATCH")]
 
 
+def test_an_arm_that_rises_when_the_other_resolves_is_an_episode_of_its_own(story: Any) -> None:
+    for day, state, p in ((28, "NEG", "not_met"), (56, "NEG", "not_met"), (140, "POS", "met"), (161, "NEG", "not_met")):
+        story.result("IFE_S", day, state=state, p=p)
+    story.result("MPROT_S", 28, "4", p="not_met")
+    story.result("MPROT_S", 161, "10", p="met")
+    assert story.tell() == [("raised", "HEMATOLOGIC_RISE_WATCH")]
+    assert [piece.analyte for piece in story.last("HEMATOLOGIC_RISE_WATCH").evidence] == ["MPROT_S", "MPROT_S"]
+
+
+@pytest.mark.parametrize("rises", [(190,), (190, 210)])
+def test_a_series_that_rises_after_the_confirmation_adds_nothing(story: Any, rises: tuple[int, ...]) -> None:
+    for day, value, p in ((28, "4", "not_met"), (140, "10", "met"), (161, "11", "met")):
+        story.result("MPROT_S", day, value, p=p)
+    for day in (28, 56):
+        story.result("IFE_S", day, state="NEG", p="not_met")
+    for day in rises:
+        story.result("IFE_S", day, state="POS", p="met")
+    assert story.tell() == [("raised", "HEMATOLOGIC_RELAPSE_CONFIRMED")]
+    told = [finding.opener for finding in story.findings() if finding.kind.startswith("HEMATOLOGIC")]
+    assert set(told) == {str(story.name_of("MPROT_S", 140))}
+
+
 # --- what stands at once ---
 
 
@@ -361,6 +383,19 @@ def test_a_sample_closes_the_gap(on_watch: Any) -> None:
     on_watch.until = 210
     on_watch.vegf(209, "230", "met")
     assert ("closed", "MONITORING_GAP") in on_watch.tell()
+
+
+def test_a_sample_on_day_42_itself_is_in_time(on_watch: Any) -> None:
+    on_watch.infection(175)
+    on_watch.vegf(182, "230", "met")
+    assert on_watch.tell() == [("amended", "VEGF_RISE_WATCH")]
+    assert ("MONITORING_GAP", "VEGF") not in {(finding.kind, finding.subject) for finding in on_watch.findings()}
+
+
+def test_a_sample_after_day_42_came_late_and_is_history(on_watch: Any) -> None:
+    on_watch.vegf(183, "60", "not_met")
+    [gap] = [finding for finding in on_watch.findings() if finding.kind == "MONITORING_GAP"]
+    assert (gap.state, gap.closed_because) == ("closed", "a sample came")
 
 
 def test_a_gap_that_is_over_when_it_is_seen_is_silent(on_watch: Any) -> None:
