@@ -83,7 +83,7 @@ def _entries(pipeline: Pipeline, moment: Moment, timeline: Timeline) -> Iterator
         yield {"as_of": _when(moment.at), "rule_set": None, "line": None, "axes": {}, "ladders": NOT_STARTED}
         return
     states = ladders(assessed, tuple(pipeline.care_events.values()), pipeline.site)
-    today = moment.at.astimezone(UTC).date()
+    today = max(assessed.as_of, moment.at).astimezone(UTC).date()
     for index, line in enumerate(lines):
         if index == 0 or line.start <= today:
             named = {str(ladder): str(state) for ladder, state in states.get(line.line, {}).items()}
