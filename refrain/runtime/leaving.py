@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,13 @@ class ExitCode(IntEnum):
 
 
 Leave = Callable[[ExitCode, str], None]
+
+
+def place_of(error: BaseException) -> str:
+    """Type of an exception and where it was raised, never its text: that may hold a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{at}"
 
 
 def leave(code: ExitCode, reason: str) -> None:

@@ -25,7 +25,7 @@ from refrain.runtime.deciding import Decider, Settled
 from refrain.runtime.health import Progress
 from refrain.runtime.incoming import Arrived, Poison, decode
 from refrain.runtime.known import Issued
-from refrain.runtime.leaving import ExitCode, Leave, leave
+from refrain.runtime.leaving import ExitCode, Leave, leave, place_of
 from refrain.runtime.stream import OffsetGuard
 from refrain.runtime.worker_metrics import WorkerMetrics
 
@@ -80,7 +80,7 @@ class Worker(Generic[Issued]):
             with self.progress.batch():
                 yield
         except Exception as error:  # noqa: BLE001 - an agent that raises loses its message
-            await self._end(ExitCode.DEFECT, type(error).__name__)
+            await self._end(ExitCode.DEFECT, place_of(error))
 
     def parts(self, batch: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """The batch in order, in parts of about :data:`PART_SECONDS` each, as the last ones went.
@@ -184,7 +184,7 @@ class Worker(Generic[Issued]):
         except RetryError as error:
             reason = type(error.last_attempt.exception()).__name__
         except Exception as error:  # noqa: BLE001 - a defect; raising here would acknowledge the batch
-            code, reason = ExitCode.DEFECT, type(error).__name__
+            code, reason = ExitCode.DEFECT, place_of(error)
         return await self._end(code, reason)
 
     async def _end(self, code: ExitCode, reason: str) -> NoReturn:
