@@ -138,11 +138,10 @@ def _alerts(events: Iterable[Alert], timeline: Timeline) -> list[Json]:
                     alerts[alert]["state"] = "retracted"
                 alerts[event.event_id] = _retraction(event, alerts, timeline)
             case AlertClosed():
-                alerts[event.alert] |= _alert(event, "closed", timeline) | {"at": alerts[event.alert]["at"]}
+                alerts[event.alert] |= _alert(event, "closed", timeline)
             case AlertAmended():
-                notice = alerts[event.alert]["state"] == "closed" and event.tier == "P3"
-                state = "closed" if notice else "amended"
-                alerts[event.alert] |= _alert(event, state, timeline) | {"at": alerts[event.alert]["at"]}
+                state = "amended" if event.still_open else "closed"
+                alerts[event.alert] |= _alert(event, state, timeline)
             case AlertRaised():
                 alerts[event.alert] = _alert(event, "closed" if event.notice else "open", timeline)
     return list(alerts.values())

@@ -181,7 +181,9 @@ def _state(event: Alert, before: AlertNow | None) -> str:
         case AlertRaised():
             return "told" if event.notice else "open"
         case AlertAmended():
-            return "told" if before is not None and before.state == "told" else "amended"
+            if event.still_open:
+                return "amended"
+            return "told" if before is not None and before.state == "told" else "closed"
         case AlertClosed():
             return "closed"
         case _:

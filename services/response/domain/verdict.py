@@ -137,7 +137,17 @@ class Best:
         self.rank = rank
         if rank > 0:
             at = max(result.issued_at for result in (sample, by, *evidence))
-            self.upgrades.append(Upgrade(axis=self.axis, level=self.names[rank], sample=sample.id, by=by.id, at=at))
+            further = tuple(result.id for result in evidence if result.id not in (sample.id, by.id))
+            self.upgrades.append(
+                Upgrade(
+                    axis=self.axis,
+                    level=self.names[rank],
+                    sample=sample.id,
+                    by=by.id,
+                    at=at,
+                    evidence=further,
+                )
+            )
 
     @property
     def level(self) -> str | None:
