@@ -119,7 +119,8 @@ class Stack:
 
     def _prepare_kafka(self, say: Say) -> kafka.Node:
         def progress(done: int, total: int) -> None:
-            say(f"Fetching Apache Kafka {jars.pinned().version}: {done} of {total} jars.")
+            if done % 10 == 0 or done == total:
+                say(f"Fetching Apache Kafka {jars.pinned().version}: {done} of {total} jars.")
 
         before = self.home.recall("kafka") or {}
         wanted = int(os.environ.get("REFRAIN_KAFKA_PORT", "0"))
