@@ -1,0 +1,125 @@
+"""The services as processes: two workers of each engine on one ledger, and intake. Stopped, watched, started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refrain.runtime.database import upgrade
+from services.intake.adapters import memory
+from tests.faults.stories import PROFILE
+
+ENGINES = ("flagging", "response", "relapse")
+WORKERS = 2
+"""Of each engine: the losses that are known from stream processors need an overlap."""
+STOP_SECONDS = 60.0
+"""Longest orderly stop; what takes longer is killed and counted as hung."""
+BY_ITSELF = "by itself"
+
+
+@dataclass
+class Slot:
+    """A place for one process, as a supervisor has it."""
+
+    service: str
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    told: str = ""
+    """The signal that was sent to the process; empty while nobody stopped it."""
+    told_at: float = 0.0
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", f"services.{self.service}"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        self.told = ""
+
+    def tell(self, how: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.told, self.told_at = how.name, time.monotonic()
+            self.process.send_signal(how)
+
+    @property
+    def hung(self) -> bool:
+        return bool(self.told) and time.monotonic() - self.told_at > STOP_SECONDS
+
+
+@dataclass
+class Fleet:
+    """All processes of one run. ``exits`` counts service, how it was told to go and its exit code."""
+
+    folder: Path
+    bootstrap: str
+    ledger: Callable[[str], str]
+    """The database URL of a service."""
+    exits: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    slots: list[Slot] = field(default_factory=list)
+
+    def start(self) -> None:
+        profiles = self.folder / "profiles"
+        profiles.mkdir()
+        (profiles / "fault-lab.yaml").write_text(PROFILE)
+        memory.upgrade(self.ledger("intake"))
+        for engine in ENGINES:
+            upgrade(self.ledger(engine), engine)
+        names = ["intake", *(engine for engine in ENGINES for _ in range(WORKERS))]
+        self.slots = [self._slot(service, place) for place, service in enumerate(names)]
+        for slot in self.slots:
+            slot.start()
+
+    def _slot(self, service: str, place: int) -> Slot:
+        prefix = service.upper()
+        settings = {"KAFKA_BROKER": self.bootstrap, "LEDGER": self.ledger(service)}
+        if service == "intake":
+            settings |= {"PORTS_FILE": str(self._ports), "PROFILES": str(self.folder / "profiles")}
+        environment = os.environ | {f"{prefix}_{name}": value for name, value in settings.items()}
+        return Slot(service, environment, self.folder / f"{service}-{place}.log")
+
+    @property
+    def _ports(self) -> Path:
+        return self.folder / "intake-ports.json"
+
+    def intake_port(self, name: str) -> int:
+        """Where intake listens now; OSError before it does. It changes with every start."""
+        return int(json.loads(self._ports.read_text())[name])
+
+    def of(self, service: str) -> list[Slot]:
+        return [slot for slot in self.slots if slot.service == service]
+
+    def look_after(self) -> None:
+        """Count who is gone and start another in its place; kill who does not go."""
+        for slot in self.slots:
+            if slot.process is None:
+                continue
+            if slot.hung:
+                slot.told = f"{slot.told}, hung"
+                slot.told_at = time.monotonic()
+                slot.process.kill()
+            if (code := slot.process.poll()) is not None:
+                self.exits[slot.service, slot.told or BY_ITSELF, code] += 1
+                slot.start()
+
+    def stop(self) -> None:
+        """All of them in good order, as at the end of a day; leaves nothing running."""
+        for slot in self.slots:
+            if slot.process is not None:
+                slot.tell(signal.SIGTERM)
+        for slot in self.slots:
+            if slot.process is None:
+                continue
+            try:
+                code = slot.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                slot.process.kill()
+                slot.told, code = "SIGTERM, hung", slot.process.wait()
+            self.exits[slot.service, slot.told or BY_ITSELF, code] += 1
+            slot.process = None
