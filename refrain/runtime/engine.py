@@ -18,7 +18,7 @@ from refrain.contracts.topics import TOPICS
 from refrain.runtime.database import WrongRevision, check, open_database, upgrade
 from refrain.runtime.grpc_server import GrpcServer
 from refrain.runtime.known import Issued
-from refrain.runtime.leaving import ExitCode
+from refrain.runtime.leaving import ExitCode, place_of
 from refrain.runtime.ledger import Ledger
 from refrain.runtime.logging import start_logging
 from refrain.runtime.ports import write_ports
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 LAG_SECONDS = 2.0
 """How often the lag is read and health is told."""
+BOOTSTRAP_MILLISECONDS = 3_000
+"""One attempt to reach Kafka. The client's own pauses grow to half a minute, long after Kafka is back."""
 
 Settings = TypeVar("Settings", bound=WorkerSettings)
 Servicers = Sequence[tuple[Callable[[Any, Any], None], Any]]
@@ -66,10 +68,18 @@ def attach(
         async def watch(self) -> None:
             while not self.should_stop:
                 await self.sleep(LAG_SECONDS)
-                await _read_lag(app, worker)
+                await tell_lag(app, worker)
                 await self.grpc.healthy(worker.progress.alive)
 
     app.service(Doors)
+
+
+async def tell_lag(app: faust.App, worker: Worker[Any]) -> None:
+    """Show how far behind the worker is; leave it as it was told last when that cannot be read."""
+    try:
+        await _read_lag(app, worker)
+    except Exception as error:  # noqa: BLE001 - a rebalance takes partitions away between two questions
+        log.warning("the lag could not be read", extra={"reason": place_of(error)})
 
 
 async def _read_lag(app: faust.App, worker: Worker[Any]) -> None:
@@ -99,7 +109,7 @@ def open_ledger(service: str, settings: WorkerSettings, nothing_issued: type[Iss
 @retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(multiplier=0.2, max=5.0))
 def cluster_id(broker: str) -> str:
     """Which Kafka this is: a ledger believes only facts of the cluster they came from. Waits until it answers."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.split(","))
+    admin = KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS)
     try:
         return str(admin.describe_cluster()["cluster_id"])
     finally:
