@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 
 BUSY_TIMEOUT_SECONDS = 20
-"""How long a SQLite writer waits for another one (faust.md section 2)."""
+"""How long a SQLite writer waits for another one (docs/decisions/0001)."""
 
 READING = "refrain_reading"
 """Execution option of a connection that only reads: it must not take SQLite's write lock."""

@@ -49,8 +49,9 @@ class Decider(Generic[Issued]):
         by_patient: dict[str, list[Arrived]] = {}
         for arrived in facts:
             by_patient.setdefault(arrived.patient, []).append(arrived)
+        redriven = {arrived.record.redrives for arrived in facts} - {""}
         while True:
-            known = self.ledger.load(by_patient)
+            known = {key: held.without(redriven) for key, held in self.ledger.load(by_patient).items()}
             changes: list[Change[Issued]] = []
             poison, new = list(unreadable), set[str]()
             for patient, arrivals in by_patient.items():
@@ -60,8 +61,9 @@ class Decider(Generic[Issued]):
                 if change:
                     changes.append(change)
                     new |= {one.record.place for one in fresh} - {letter.record.place for letter in refused}
+            recovered = redriven - {letter.record.redrives for letter in poison}
             try:
-                self.ledger.commit(changes, [self._unreadable(letter) for letter in poison])
+                self.ledger.commit(changes, [self._unreadable(letter) for letter in poison], recovered)
             except Conflict:
                 continue
             outputs = tuple(output for change in changes for output in change.outputs)

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 LONGEST_SECONDS = 30.0
 """A call without a deadline gets this one."""
 GRACE_SECONDS = 1.0
-"""How long running calls may take after a stop (faust.md section 4)."""
+"""How long running calls may take after a stop (docs/decisions/0001)."""
 MESSAGE_BYTES = 32 * 1024 * 1024
 """A whole course travels in one request."""
 

@@ -1,15 +1,18 @@
 """From Kafka's records to facts. What cannot be read is a value, never an exception: an agent that raises has its
-message acknowledged, and the result is gone (faust.md section 3)."""
+message acknowledged, and the result is gone (docs/decisions/0001)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from refrain.contracts.topics import Topic
 from refrain.runtime.facts import Fact
 from refrain.runtime.known import NewFact
+
+REDRIVES = "redrives"
+"""Header of a record that is a dead letter sent again: the dead letter's ``id``."""
 
 
 class Message(Protocol):
@@ -20,6 +23,7 @@ class Message(Protocol):
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Mapping[str, bytes] | Sequence[tuple[str, bytes]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Record:
     offset: int
     key: bytes
     value: bytes
+    redrives: str = ""
+    """Id of the dead letter that this record is, sent again by a person; empty for any other record."""
 
     @property
     def place(self) -> str:
@@ -77,7 +83,8 @@ def decode(topics: Mapping[str, Topic], messages: Iterable[Message]) -> tuple[li
     poison: list[Poison] = []
     for message in messages:
         topic = topics[message.topic]
-        record = Record(topic, message.partition, message.offset, message.key or b"", message.value or b"")
+        redrives = dict(message.headers or ()).get(REDRIVES, b"").decode("utf-8", "backslashreplace")
+        record = Record(topic, message.partition, message.offset, message.key or b"", message.value or b"", redrives)
         try:
             facts.append(Arrived(record, Fact(topic, topic.decode(record.value), len(record.value))))
         except Exception as error:  # noqa: BLE001 - whatever a record provokes is about that record

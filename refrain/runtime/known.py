@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from refrain.contracts.events import Wire
 from refrain.contracts.steps import Output
@@ -35,6 +35,10 @@ class Known(Generic[Issued]):
     """By topic and subject, the highest revision of each."""
     unreadable: tuple[str, ...] = ()
     """Records of this patient that went to a dead-letter topic."""
+
+    def without(self, records: Collection[str]) -> Self:
+        """The same, without dead letters that have come again."""
+        return replace(self, unreadable=tuple(one for one in self.unreadable if one not in records))
 
     @property
     def size(self) -> int:

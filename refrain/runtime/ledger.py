@@ -103,8 +103,13 @@ class Ledger(Generic[Issued]):
         nothing = self._nothing_issued()
         return nothing if text is None else type(nothing).model_validate_json(text)
 
-    def commit(self, changes: Sequence[Change[Issued]], unreadable: Sequence[Unreadable] = ()) -> None:
-        """Write decisions and dead letters in one transaction.
+    def commit(
+        self,
+        changes: Sequence[Change[Issued]],
+        unreadable: Sequence[Unreadable] = (),
+        recovered: Collection[str] = (),
+    ) -> None:
+        """Write decisions and dead letters, and strike out the dead letters ``recovered``, in one transaction.
 
         :class:`Conflict` when a patient is not at the version a decision was made on; then nothing is written.
         Repeating a dead letter writes nothing.
@@ -115,6 +120,12 @@ class Ledger(Generic[Issued]):
                     self._claim(sql, changes)
                     self._write(sql, changes)
                 self._write_unreadable(sql, unreadable)
+                if recovered:
+                    sql.execute(
+                        UNREADABLE.delete().where(
+                            UNREADABLE.c.cluster == self._cluster, UNREADABLE.c.record.in_(recovered)
+                        )
+                    )
         except Conflict:
             self._cache.forget(change.patient for change in changes)
             raise

@@ -17,7 +17,7 @@ FIELDS = (
 """All that a line may carry beside its sentence."""
 
 CHATTY = ("aiokafka", "faust", "mode", "kafka", "alembic", "sqlalchemy", "asyncio")
-"""Libraries whose lower levels are slow or quote records (faust.md section 3)."""
+"""Libraries whose lower levels are slow or quote records (docs/decisions/0001)."""
 
 
 class JsonLines(logging.Formatter):

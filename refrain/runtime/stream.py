@@ -5,9 +5,11 @@ The figures and the traps behind every line are in docs/decisions/0001.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import faust
@@ -27,12 +29,17 @@ class Placed(Protocol):
     generation_id: int
 
 
+def _unused_folder(service: str) -> Path:
+    """Where Faust makes the folders of tables that do not exist."""
+    return Path(tempfile.gettempdir()) / f"refrain-{service}-{os.getuid()}"
+
+
 def stream_app(service: str, settings: WorkerSettings) -> faust.App:
     """A Faust app that runs streams only: no tables, no web server, no topics made by itself."""
     return faust.App(
         settings.group or service,
         broker=";".join(f"kafka://{server.strip()}" for server in settings.kafka_broker.split(",")),
-        autodiscover=False, web_enabled=False, datadir=tempfile.mkdtemp(prefix=f"refrain-{service}-"),
+        autodiscover=False, web_enabled=False, datadir=_unused_folder(service),
         key_serializer="raw", value_serializer="raw", topic_disable_leader=True, topic_allow_declare=False,
         store="memory://", stream_wait_empty=True, consumer_auto_offset_reset="earliest",
         producer_acks=-1, producer_linger=0.005, producer_max_batch_size=131072, producer_compression_type="gzip",

@@ -56,11 +56,12 @@ def an_infection(patient: str, day: int, trace: str = "") -> CareEvent:
     ).identified()
 
 
-def a_message(event: Any, offset: int = 0, value: bytes | None = None) -> SimpleNamespace:
+def a_message(event: Any, offset: int = 0, value: bytes | None = None, redrives: str = "") -> SimpleNamespace:
     topic = RESPONSES if isinstance(event, ResponseAssessed) else CARE_EVENTS
     return SimpleNamespace(
         topic=topic.name, partition=0, offset=offset, key=event.patient.key.encode(),
         value=topic.encode(event) if value is None else value,
+        headers=[("redrives", redrives.encode())] if redrives else None,
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_bytes_that_are_no_event_are_a_value_with_key_place_and_cause(value: byt
 
 
 def test_a_tombstone_without_a_key_is_a_dead_letter_too() -> None:
-    message = SimpleNamespace(topic=CARE_EVENTS.name, partition=3, offset=1, key=None, value=None)
+    message = SimpleNamespace(topic=CARE_EVENTS.name, partition=3, offset=1, key=None, value=None, headers={})
     _, [letter] = decode(TOPICS, [message])
     assert (letter.patient, letter.record.value) == ("", b"")
 
@@ -145,6 +146,28 @@ def test_bytes_without_meaning_mark_the_patient_of_their_key(
     settled = decider.settle([], poison)
     assert settled.poison == tuple(poison)
     assert known_of(ledger, "1").unreadable == ("counting-care-events.v1-0-0",)
+
+
+def test_a_dead_letter_sent_again_and_understood_is_struck_out(
+    decider: Decider[Counted], ledger: Ledger[Counted]
+) -> None:
+    _, poison = decode(TOPICS, [a_message(an_infection("1", 1), offset=4, value=b"{")])
+    decider.settle([], poison)
+    record = "counting-care-events.v1-0-4"
+    seen: list[tuple[str, ...]] = []
+
+    def look(known: Any, decision: Decision[Counted]) -> Decision[Counted]:
+        seen.append(known.unreadable)
+        return decision
+
+    looking = Decider("counting", ledger, count, look)
+    again, _ = decode(TOPICS, [a_message(an_infection("1", 1, trace="poison"), offset=5, redrives=record)])
+    assert len(looking.settle(again, []).poison) == 1
+    assert record in known_of(ledger, "1").unreadable
+    again, _ = decode(TOPICS, [a_message(an_infection("1", 1), offset=6, redrives=record)])
+    looking.settle(again, [])
+    assert record not in known_of(ledger, "1").unreadable
+    assert record not in seen[0]
 
 
 @pytest.mark.parametrize("order", [(1, 3, 2), (3, 2, 1), (2, 1, 3)])

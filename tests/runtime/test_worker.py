@@ -197,7 +197,9 @@ async def test_a_dead_letter_carries_the_bytes_and_an_id_of_its_place() -> None:
 
 def messages(*offsets: int, generation: int = 1, partition: int = 0, topic: str = CARE_EVENTS.name) -> list[Any]:
     return [
-        SimpleNamespace(topic=topic, partition=partition, offset=offset, generation_id=generation, key=b"", value=b"")
+        SimpleNamespace(
+            topic=topic, partition=partition, offset=offset, generation_id=generation, key=b"", value=b"", headers=None
+        )
         for offset in offsets
     ]
 

@@ -100,8 +100,8 @@ def eventually(look: Callable[[], T], seconds: float = 90) -> T:
         time.sleep(0.3)
 
 
-def read(kafka: str, topic: str, key: bytes) -> list:
-    """All records of one patient, in order."""
+def read(kafka: str, topic: str, key: bytes | None = None) -> list:
+    """All records, or those of one patient, in order."""
     consumer = KafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
     consumer.assign(partitions)
@@ -110,7 +110,7 @@ def read(kafka: str, topic: str, key: bytes) -> list:
     found: list = []
     while any(consumer.position(partition) < ends[partition] for partition in partitions):
         for records in consumer.poll(timeout_ms=300).values():
-            found.extend(record for record in records if record.key == key)
+            found.extend(record for record in records if key in (None, record.key))
     consumer.close()
     return found
 
