@@ -11,7 +11,7 @@ from rich.table import Table
 
 from refrain.cli import streams
 from refrain.cli.home import Home
-from refrain.cli.programs import ENGINES
+from refrain.cli.programs import ENGINES, SERVICES
 from refrain.cli.questions import feed_warnings
 from refrain.cli.stack import Stack, show_ports
 from refrain.cli.supervision import ProcessState
@@ -22,7 +22,7 @@ from refrain.cli.terminal import out, sentences
 def status() -> None:
     """Show each process with its ports and ends, what each engine still has before it, and warnings.
 
-    Exit code 1 when something that should run does not.
+    Exit code 1 when something that should run does not, or Kafka does not answer.
     """
     stack = Stack(Home.here())
     processes = stack.supervisor.processes()
@@ -30,21 +30,22 @@ def status() -> None:
         out.print(f"Nothing runs in {stack.home.path}. Start it with: refrain up")
         raise typer.Exit(1)
     out.print(_processes(stack, processes))
-    bootstrap = str(stack.bootstrap)
+    bootstrap, well = str(stack.bootstrap), all(process.running for process in processes)
     try:
         out.print(_backlogs(bootstrap))
     except KafkaError as problem:
         out.print(f"[red]Kafka at {bootstrap} does not answer ({type(problem).__name__}).[/]")
+        well = False
     for warning in _warnings(stack):
         out.print(f"[yellow]![/] {warning}", soft_wrap=True)
-    if not all(process.running for process in processes):
+    if not well:
         raise typer.Exit(1)
 
 
 def _processes(stack: Stack, processes: list[ProcessState]) -> Table:
     table = Table("process", "state", "pid", "for", "died", "listens at", title=f"State in {stack.home.path}")
     now = datetime.now(UTC)
-    for process in processes:
+    for process in sorted(processes, key=_place):
         colour = "green" if process.running else "red"
         died = f"{process.deaths}× (last: {process.last_end})" if process.deaths else "never"
         listens = show_ports(stack.home.ports_of(process.name))
@@ -56,6 +57,12 @@ def _processes(stack: Stack, processes: list[ProcessState]) -> Table:
     if not stack.own_kafka:
         table.add_row("kafka", "elsewhere", "", "", "", str(stack.bootstrap))
     return table
+
+
+def _place(process: ProcessState) -> tuple[int, str]:
+    """In the order of the flow, Kafka first."""
+    service = process.name.split("-")[0]
+    return (SERVICES.index(service) if service in SERVICES else -1), process.name
 
 
 def _backlogs(bootstrap: str) -> Table:
