@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ WORKERS = 2
 STOP_SECONDS = 60.0
 """Longest orderly stop; what takes longer is killed and counted as hung."""
 BY_ITSELF = "by itself"
+EVERYTHING = ("intake", *(engine for engine in ENGINES for _ in range(WORKERS)))
 
 
 @dataclass
@@ -42,6 +43,10 @@ class Slot:
             command = [sys.executable, "-m", f"services.{self.service}"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         self.told = ""
+
+    def port(self, name: str) -> int:
+        """Where the process listens, or the one before it; OSError before any did."""
+        return int(json.loads(self.log.with_suffix(".json").read_text())[name])
 
     def tell(self, how: signal.Signals) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -64,33 +69,36 @@ class Fleet:
     exits: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     slots: list[Slot] = field(default_factory=list)
 
-    def start(self) -> None:
+    def prepare(self) -> None:
+        """The sender's profile and empty databases."""
         profiles = self.folder / "profiles"
         profiles.mkdir()
         (profiles / "fault-lab.yaml").write_text(PROFILE)
         memory.upgrade(self.ledger("intake"))
         for engine in ENGINES:
             upgrade(self.ledger(engine), engine)
-        names = ["intake", *(engine for engine in ENGINES for _ in range(WORKERS))]
-        self.slots = [self._slot(service, place) for place, service in enumerate(names)]
-        for slot in self.slots:
+
+    def start(self, services: Sequence[str] = EVERYTHING) -> list[Slot]:
+        """A process for each name; a name twice is two workers."""
+        started = [self._slot(service, len(self.slots) + place) for place, service in enumerate(services)]
+        for slot in started:
             slot.start()
+        self.slots += started
+        return started
 
     def _slot(self, service: str, place: int) -> Slot:
-        prefix = service.upper()
-        settings = {"KAFKA_BROKER": self.bootstrap, "LEDGER": self.ledger(service)}
+        log = self.folder / f"{service}-{place}.log"
+        settings = {
+            "KAFKA_BROKER": self.bootstrap, "LEDGER": self.ledger(service), "PORTS_FILE": str(log.with_suffix(".json")),
+        }  # fmt: skip
         if service == "intake":
-            settings |= {"PORTS_FILE": str(self._ports), "PROFILES": str(self.folder / "profiles")}
-        environment = os.environ | {f"{prefix}_{name}": value for name, value in settings.items()}
-        return Slot(service, environment, self.folder / f"{service}-{place}.log")
-
-    @property
-    def _ports(self) -> Path:
-        return self.folder / "intake-ports.json"
+            settings["PROFILES"] = str(self.folder / "profiles")
+        environment = os.environ | {f"{service.upper()}_{name}": value for name, value in settings.items()}
+        return Slot(service, environment, log)
 
     def intake_port(self, name: str) -> int:
         """Where intake listens now; OSError before it does. It changes with every start."""
-        return int(json.loads(self._ports.read_text())[name])
+        return self.of("intake")[0].port(name)
 
     def of(self, service: str) -> list[Slot]:
         return [slot for slot in self.slots if slot.service == service]
@@ -122,4 +130,4 @@ class Fleet:
                 slot.process.kill()
                 slot.told, code = "SIGTERM, hung", slot.process.wait()
             self.exits[slot.service, slot.told or BY_ITSELF, code] += 1
-            slot.process = None
+        self.slots = []

@@ -136,6 +136,7 @@ def run(plan: Plan, folder: Path, kafka: LocalKafka, ledger: Callable[[str], str
     ledgers = Ledgers({engine: open_database(ledger(engine), engine) for engine in ENGINES})
     this = Run(plan, kafka, fleet, feed, ledgers, chance=chance)
     try:
+        fleet.prepare()
         fleet.start()
         this.go()
     finally:
