@@ -6,7 +6,9 @@ every flag, call and alert.
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -80,4 +82,10 @@ class SiteSettings(_Strict):
     @property
     def hash(self) -> str:
         """Short hash of everything that judges."""
-        return sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:12]
+        return _short_hash(self.model_dump_json())
+
+
+@lru_cache(maxsize=16)
+def _short_hash(settings: str) -> str:
+    """Of a JSON document, whatever the order of its keys. Every step asks for it, and the settings stay the same."""
+    return sha256(canonical_json(json.loads(settings)).encode()).hexdigest()[:12]
