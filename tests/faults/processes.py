@@ -37,6 +37,8 @@ class Slot:
     told: str = ""
     """The signal that was sent to the process; empty while nobody stopped it."""
     told_at: float = 0.0
+    paused_until: float = 0.0
+    """When a process that stands still goes on; 0 while none does."""
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -52,6 +54,18 @@ class Slot:
         if self.process is not None and self.process.poll() is None:
             self.told, self.told_at = how.name, time.monotonic()
             self.process.send_signal(how)
+
+    def pause(self, seconds: float) -> None:
+        """As if its machine stood still: its partitions are given away, and it comes back with a batch in hand."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)
+            self.paused_until = time.monotonic() + seconds
+
+    def go_on(self, *, now: bool = False) -> None:
+        """Continue after a pause, when it is over."""
+        if self.process is not None and self.paused_until and (now or time.monotonic() > self.paused_until):
+            self.process.send_signal(signal.SIGCONT)
+            self.paused_until = 0.0
 
     @property
     def hung(self) -> bool:
@@ -104,23 +118,25 @@ class Fleet:
         return [slot for slot in self.slots if slot.service == service]
 
     def look_after(self) -> None:
-        """Count who is gone and start another in its place; kill who does not go."""
+        """Count who is gone and start another in its place; kill who does not go; wake who stood still."""
         for slot in self.slots:
             if slot.process is None:
                 continue
+            slot.go_on()
             if slot.hung:
                 slot.told = f"{slot.told}, hung"
                 slot.told_at = time.monotonic()
                 slot.process.kill()
             if (code := slot.process.poll()) is not None:
+                slot.paused_until = 0.0
                 self.exits[slot.service, slot.told or BY_ITSELF, code] += 1
                 slot.start()
 
     def stop(self) -> None:
         """All of them in good order, as at the end of a day; leaves nothing running."""
         for slot in self.slots:
-            if slot.process is not None:
-                slot.tell(signal.SIGTERM)
+            slot.go_on(now=True)
+            slot.tell(signal.SIGTERM)
         for slot in self.slots:
             if slot.process is None:
                 continue

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -25,9 +27,12 @@ from tests.faults.told import Ledgers, read_topics
 WINDOW = 600
 """So many reports the feed may be ahead of response: stops meet work everywhere, and batches of several sizes."""
 TICK_SECONDS = 0.2
-STUCK_SECONDS = 120.0
-"""Nothing was acknowledged for so long: the run has failed."""
-SERVICES = ("intake", *ENGINES)
+STUCK_SECONDS = 90.0
+"""Nothing moved for so long: the run has failed. Longer than a worker retries inside a batch."""
+PAUSE_SECONDS = 9.0
+"""Longer than the consumer group waits for a heartbeat (6 s)."""
+STOPS = tuple(product((signal.SIGKILL, signal.SIGTERM), ("intake", *ENGINES)))
+"""Each service by each signal, taken in this order and shaken afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Plan:
     patients: int
     reports_each: int
     stops: int
+    pauses: int = 0
+    """An engine's worker stands still, loses its partitions, and goes on with a batch that another one has by then."""
     kafka_restarts: int = 0
     connections: int = 6
 
@@ -59,8 +66,8 @@ class Run:
         """Reports that went through flagging into response's ledger."""
         return self.ledgers.count("response", FLAGGED_REPORTS)
 
-    def go(self) -> None:
-        """Feed and stop until everything is delivered, read and acknowledged. AssertionError when it gets stuck."""
+    def go(self) -> str:
+        """Feed and stop until everything is delivered, read and acknowledged; a sentence when it gets stuck."""
         reports = len({one.original for one in self.feed.deliveries if isinstance(one, Message)})
         coming = self._schedule(reports)
         self.feed.limit = WINDOW
@@ -72,23 +79,24 @@ class Run:
             if (now := self.done) > done:
                 done, moved = now, time.monotonic()
                 self.feed.limit = done + WINDOW
-            assert time.monotonic() - moved < STUCK_SECONDS, f"stuck at {done} of {reports} reports"
+            if time.monotonic() - moved > STUCK_SECONDS:
+                return f"stuck at {done} of {reports} reports"
             while coming and done >= coming[0][0]:
                 coming.pop(0)[1]()
                 moved = time.monotonic()
-        self._settle()
+        return self._settle()
 
     def _schedule(self, reports: int) -> list[tuple[int, Callable[[], None]]]:
-        """Progress, and what happens then. Each service has its turn, and each signal."""
-        services = [SERVICES[place % len(SERVICES)] for place in range(self.plan.stops)]
-        signals = [(signal.SIGKILL, signal.SIGTERM)[place % 2] for place in range(self.plan.stops)]
-        self.chance.shuffle(services)
-        self.chance.shuffle(signals)
-        acts: list[Callable[[], None]] = [
-            lambda service=service, how=how: self._stop(service, how)
-            for service, how in zip(services, signals, strict=True)
+        """Progress in reports, and what happens then."""
+        stops = [STOPS[place % len(STOPS)] for place in range(self.plan.stops)]
+        coming: list[tuple[int, Callable[[], None]]] = [
+            (self.chance.randrange(reports // 50, reports * 9 // 10), partial(self._stop, service, how))
+            for how, service in stops
         ]
-        coming = [(self.chance.randrange(reports // 50, reports * 9 // 10), act) for act in acts]
+        coming += [
+            (self.chance.randrange(reports // 50, reports * 8 // 10), partial(self._pause, ENGINES[place % 3]))
+            for place in range(self.plan.pauses)
+        ]
         coming += [
             (self.chance.randrange(reports // 3, reports * 2 // 3), self._restart_kafka)
             for _ in range(self.plan.kafka_restarts)
@@ -99,6 +107,10 @@ class Run:
         self.chance.choice(self.fleet.of(service)).tell(how)
         self.stops[how.name] += 1
 
+    def _pause(self, engine: str) -> None:
+        self.chance.choice(self.fleet.of(engine)).pause(PAUSE_SECONDS)
+        self.stops["paused"] += 1
+
     def _restart_kafka(self) -> None:
         """As if its machine had lost power for a moment."""
         self.kafka.stop(signal.SIGKILL)
@@ -106,16 +118,18 @@ class Run:
         self.kafka.start()
         self.stops["Kafka"] += 1
 
-    def _settle(self) -> None:
+    def _settle(self) -> str:
         """Until each engine has committed the ends of its topics, first those that the others read from."""
         for engine in ENGINES:
             waiting, moved = -1, time.monotonic()
             while (now := self._waiting(engine)) != 0:
                 if now != waiting:
                     waiting, moved = now, time.monotonic()
-                assert time.monotonic() - moved < STUCK_SECONDS, f"{engine} is stuck with {now} records before it"
+                if time.monotonic() - moved > STUCK_SECONDS:
+                    return f"{engine} is stuck with {now} records before it"
                 self.fleet.look_after()
                 time.sleep(TICK_SECONDS)
+        return ""
 
     def _waiting(self, engine: str) -> int:
         try:
@@ -138,13 +152,13 @@ def run(plan: Plan, folder: Path, kafka: LocalKafka, ledger: Callable[[str], str
     try:
         fleet.prepare()
         fleet.start()
-        this.go()
+        stuck = this.go()
     finally:
         feed.stop()
         fleet.stop()
     ran = time.monotonic() - started
     try:
-        return _judge(this, ran)
+        return [stuck, *_judge(this, ran)] if stuck else _judge(this, ran)
     finally:
         ledgers.close()
 

@@ -1,4 +1,4 @@
-"""The long fault run (``make test-faults``): 20,000 reports of 1,000 patients, twelve stops, Kafka killed once."""
+"""The long fault run (``make test-faults``): 20,000 reports of 1,000 patients, 16 stops, 6 pauses, Kafka killed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_nothing_is_lost_when_services_and_kafka_are_stopped(
     patients: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    plan = Plan(seed, patients=patients, reports_each=20, stops=12, kafka_restarts=1)
+    plan = Plan(seed, patients=patients, reports_each=20, stops=16, pauses=6, kafka_restarts=1)
     with capsys.disabled():
         wrong = run(plan, tmp_path, private_kafka(), ledger)
     assert wrong == []

@@ -1,4 +1,4 @@
-"""The short fault run: 2,000 reports and four stops, one of each service, on a Kafka of its own."""
+"""The short fault run: 2,000 reports, each service stopped by each signal, three pauses, on a Kafka of its own."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def test_nothing_is_lost_when_services_are_stopped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with capsys.disabled():
-        wrong = run(Plan(seed, patients=100, reports_each=20, stops=4), tmp_path, private_kafka(), ledger)
+        wrong = run(Plan(seed, patients=100, reports_each=20, stops=8, pauses=3), tmp_path, private_kafka(), ledger)
     assert wrong == []
