@@ -31,6 +31,7 @@ QUALITY: Mapping[str, str] = {
     "reinstated": "a result that was taken back was issued again",
     "status_value_differs": "verified or appended, yet the value differs: treated as a correction",
     "correction_without_original": "a correction or withdrawal without an earlier version",
+    "fits_no_one_result": "a correction or withdrawal that does not say which of its order's results it means",
     "unsent_value_missing": "final without a value, and no earlier value to promote",
 }
 """Code to sentence. Codes that begin with ``unit_`` feed DQ_UNIT, with ``range_`` DQ_RANGE (feeds.md 12)."""

@@ -79,6 +79,17 @@ def test_it_joins_nothing_where_two_would_fit_or_no_order_ties_them(lab: Lab) ->
     assert len([v for v in lab.told(alone, loose).views().values() if v.current]) == 2
 
 
+@pytest.mark.parametrize("status", ["D", "W", "X"])
+def test_a_withdrawal_that_could_mean_several_results_takes_none_back_and_is_asked_about(lab: Lab, status: str) -> None:
+    two = [lab.report(lab.observation(n, "42", day=d), order="F1") for d, n in enumerate("ab")]
+    gone = lab.report(lab.observation("c", "", day=2, issued=3, status=status), order="F1")
+    told = lab.told(*two, gone)
+    assert [told.view(name).usable for name in "ab"] == [True, True]
+    assert ("DQ_STATUS", "VEGF", "fits_no_one_result", "open") in told.alerts()
+    elsewhere = lab.report(lab.observation("c", "", day=2, issued=3, status=status), order="F9")
+    assert "DQ_STATUS" not in {kind for kind, *_ in lab.told(*two, elsewhere).alerts()}
+
+
 def test_of_one_version_the_highest_translation_counts_everywhere(lab: Lab) -> None:
     unmapped = lab.report(lab.observation("r", "42", analyte=None, code="KAP"))
     mapped = unmapped.model_copy(

@@ -223,6 +223,24 @@ def test_14_no_time_at_all(taken_in: Any) -> None:
     assert (nowhere.reason, nowhere.quarantined[0].place) == ("collection_time_missing", "OBX[1]")
 
 
+@pytest.mark.parametrize("status", ["D", "W", "X"])
+def test_14_what_is_taken_back_needs_no_time_where_an_order_names_it(taken_in: Any, status: str) -> None:
+    obx = f"OBX|1|NM|34694-0^VEGF^LN||||||||{status}"
+    (report,) = taken_in(obx, change={"OBR-7": ""}).reports
+    (found,) = report.observations
+    assert (found.time_precision, found.collected_from) == ("unknown", "not stated")
+    assert found.collected_at == found.collected_until == found.issued_at == report.occurred_at
+    assert (found.quality, report.age_at_collection) == (("collection_time_missing",), None)
+    later = only(taken_in(obx, change={"OBR-7": "", "OBR-22": "20260316"}))
+    assert (later.result, later.version != found.version) == (found.result, True)
+
+
+def test_14_without_an_order_number_or_with_a_value_a_time_is_needed(taken_in: Any) -> None:
+    anonymous = {"OBR-7": "", "OBR-2": "", "OBR-3": ""}
+    assert taken_in("OBX|1|NM|34694-0^VEGF^LN||||||||X", change=anonymous).reason == "collection_time_missing"
+    assert taken_in(B1, change={**B1_CHANGES, "OBR-7": ""}).reason == "collection_time_missing"
+
+
 @pytest.mark.parametrize(
     ("named", "charset", "quality"),
     [("ASCII", "utf-8", "charset_mismatch"), ("", "latin-1", "charset_guess")],

@@ -153,7 +153,7 @@ def test_python_hl7_splits_alike(body: list[list[list[list[list[str]]]]]) -> Non
         "OBX|" + "|".join("~".join("^".join("&".join(subs) for subs in rep) for rep in field) for field in fields)
         for fields in body
     ]
-    text = "\r".join([MSH, *lines]) + "\r"
+    text = "\r".join([MSH, *lines, "NTE|1||python-hl7 strips the end of a message"]) + "\r"
     ours = read(text.encode())
     theirs = hl7.parse(text)
     assert len(ours.segments) == len(theirs)

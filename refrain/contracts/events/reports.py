@@ -15,7 +15,7 @@ from refrain.contracts.events.head import Event, PatientId, Wire
 
 StatusClass = Literal["none", "pending", "preliminary", "unknown", "final", "corrected", "unobtainable", "withdrawn"]
 Processing = Literal["live", "test", "training"]
-TimePrecision = Literal["year", "month", "day", "hour", "minute", "second", "fraction", "relative"]
+TimePrecision = Literal["year", "month", "day", "hour", "minute", "second", "fraction", "relative", "unknown"]
 Specimen = Literal["SERUM", "PLASMA_EDTA", "URINE", "URINE_24H", "CSF", "BLOOD", "MARROW", "IMAGE", "UNKNOWN"]
 
 
@@ -75,6 +75,8 @@ class Observation(Wire):
     collected_until: AwareDatetime
     """End (exclusive) of the interval that the received precision leaves open."""
     time_precision: TimePrecision
+    """``unknown`` only for a result that was taken back without saying when it was collected: then both ends of the
+    interval are ``issued_at``."""
     collected_from: str
     specimen: Specimen
     specimen_source: Literal["stated", "assumed", "unknown"]

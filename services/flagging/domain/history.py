@@ -52,7 +52,8 @@ class Chain:
     current: Version | None
     """None where there are order details only. A ``U`` has the value that it promotes."""
     notes: tuple[str, ...] = ()
-    """Quality codes about the chain: VERSION_TIE, reinstated, collection_time_changed, ..."""
+    """Quality codes about the chain: VERSION_TIE, reinstated, collection_time_changed,
+    fits_no_one_result, ..."""
 
 
 def newest_translations(reports: Iterable[LabReport]) -> dict[UUID, Version]:
@@ -82,30 +83,37 @@ def chains(versions: Mapping[UUID, Version]) -> tuple[Chain, ...]:
     for result in by_result.keys() - orphans:
         if identity := _without_time(by_result[result][0]):
             homes.setdefault(identity, []).append(result)
-    moved = set()
+    beside = {_order_and_code(by_result[result][0]) for result in by_result.keys() - orphans} - {()}
+    notes: dict[UUID, str] = {}
     for result in sorted(orphans):
-        identity = _without_time(by_result[result][0])
+        lone = by_result[result][0]
+        identity = _without_time(lone)
         candidates = homes.get(identity, []) if identity else []
         if len(candidates) == 1:
             by_result[candidates[0]].extend(by_result.pop(result))
-            moved.add(candidates[0])
-    return tuple(_chain(group, result in moved) for result, group in sorted(by_result.items()))
+            notes[candidates[0]] = "collection_time_changed"
+        elif _order_and_code(lone) in beside:
+            notes[result] = "fits_no_one_result"
+    return tuple(_chain(group, notes.get(result)) for result, group in sorted(by_result.items()))
 
 
-def _chain(group: list[Version], moved: bool) -> Chain:
+def _chain(group: list[Version], note: str | None) -> Chain:
     versions = {version.id: version for version in sorted(group, key=lambda version: version.id)}
     found = standing(version.observation for version in versions.values())
     if found is None:
         return Chain(tuple(versions.values()), None)
     current = replace(versions[found.version.version], observation=found.version)
-    notes = (*found.notes, *(("collection_time_changed",) if moved else ()))
-    return Chain(tuple(versions.values()), current, notes)
+    return Chain(tuple(versions.values()), current, (*found.notes, *((note,) if note else ())))
 
 
 def _without_time(version: Version) -> tuple[str, ...]:
     """Identity of a result with its time of collection left out; empty where no order number ties it."""
-    seen, order = version.observation, version.report.order
+    seen = version.observation
+    tied = _order_and_code(version)
+    return (*tied, seen.sub_id, str(seen.repeat), seen.specimen_raw) if tied else ()
+
+
+def _order_and_code(version: Version) -> tuple[str, ...]:
+    order = version.report.order
     number = order.filler or order.placer
-    if not number:
-        return ()
-    return (version.report.sender, number, seen.code, seen.system, seen.sub_id, str(seen.repeat), seen.specimen_raw)
+    return (version.report.sender, number, version.observation.code, version.observation.system) if number else ()

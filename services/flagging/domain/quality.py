@@ -72,6 +72,8 @@ def _status(one: Judged) -> Iterator[Question]:
         codes.append("status_from_order")
     elif received.status_class == "unknown":
         codes.append("status_unknown")
+    if "fits_no_one_result" in one.notes and seen.status == "withdrawn":
+        codes.append("fits_no_one_result")
     for code in codes:
         yield Question("DQ_STATUS", subject, rules.of_quality(code), (seen,), STATUS_TEXT.get(code) or QUALITY[code])
 

@@ -96,7 +96,7 @@ class ResultKey:
     @property
     def id(self) -> UUID:
         """UUIDv5 of the identity."""
-        start = self.collected.start.astimezone(UTC)
+        start = self.collected.start.astimezone(UTC) if self.collected.known else ""
         return derive(
             "result", self.sender, self.patient, self.order, self.code, self.system, self.sub_id, self.repeat,
             self.specimen, start, self.collected.precision,

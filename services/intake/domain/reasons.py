@@ -96,6 +96,7 @@ QUALITY: dict[str, str] = {
     "ambiguous_local_time": "This local hour happened twice; both readings are covered.",
     "nonexistent_local_time": "This local hour never happened; both readings are covered.",
     "observation_time_is_report_time": "OBX-14 is the time of the report; OBR-7 is used.",
+    "collection_time_missing": "Taken back without a time of collection; its order and code say which result.",
     "time_unusable": "A time field is filled and is no time.",
     # of identity, code, status, specimen
     "code_unmapped": "The code is not in the catalogue or the code map.",

@@ -24,7 +24,9 @@ def reports_of(
 ) -> tuple[tuple[LabReport, ...], tuple[str, ...]]:
     """The reports of one order, and the places of results that alone are larger than a record may be."""
     observations = [draft.observation() for draft in drafts]
-    whole = _report(order, [draft.collected.moment for draft in drafts], observations, pid, source)
+    whole = _report(
+        order, [draft.collected.moment for draft in drafts if draft.collected.moment.known], observations, pid, source
+    )
     if len(LAB_REPORTS.encode(whole)) <= MAX_REPORT_BYTES:
         return (whole.identified(),), ()
     envelope = len(LAB_REPORTS.encode(whole.model_copy(update={"observations": ()}))) + 64

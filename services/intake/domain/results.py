@@ -19,12 +19,13 @@ from services.intake.domain.identity import ResultKey, damaged, version_id
 from services.intake.domain.orders import OrderContext, laboratory, method, questions
 from services.intake.domain.profile import Profile
 from services.intake.domain.reasons import Rejected, checked
-from services.intake.domain.times import Collected, collected_at, time_field
+from services.intake.domain.times import Collected, collected_at, taken_back_without_a_time, time_field
 
 _PARAGRAPHS = frozenset({"TX", "FT", "ST", ""})
 """Types whose repetitions without a number are the lines of one text."""
 _PROSE = frozenset({"TX", "FT"})
 _NUMERIC = frozenset({"quantity", "censored", "titre"})
+_TAKES_BACK: frozenset[StatusClass] = frozenset({"unobtainable", "withdrawn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ def drafts_of(result: Result, code: Code, order: OrderContext) -> list[Draft]:
     obx, message = result.obx, order.message
     specimen, source = specimens.settle(code.analyte, order.specimen.raw)
     code = code.on(specimen)
-    collected = _collected(obx, order)
     status, status_class, status_quality = _status(obx, order)
+    collected = _collected(obx, order, status_class)
     notes = (*result.notes, *order.shared_notes)
     quality = [*code.quality, *status_quality, *collected.quality, *_text_quality(obx, order)]
     if order.questioned or questions(result.notes, message.profile):
@@ -132,19 +133,25 @@ def drafts_of(result: Result, code: Code, order: OrderContext) -> list[Draft]:
     return drafts
 
 
-def _collected(obx: Segment, order: OrderContext) -> Collected:
+def _collected(obx: Segment, order: OrderContext, status_class: StatusClass) -> Collected:
+    """When it was collected. What is taken back needs no time where its order has a number to find it by."""
     profile = order.message.profile
-    return collected_at(
-        {
-            "OBX-14": time_field(obx.text(14), profile.time_zone),
-            "OBR-7": order.collected,
-            "SPM-17": order.specimen_collected,
-        },
-        profile.collected_at,
-        (order.reported, order.message.sent),
-        order.message.received_at,
-        obx.place,
-    )
+    try:
+        return collected_at(
+            {
+                "OBX-14": time_field(obx.text(14), profile.time_zone),
+                "OBR-7": order.collected,
+                "SPM-17": order.specimen_collected,
+            },
+            profile.collected_at,
+            (order.reported, order.message.sent),
+            order.message.received_at,
+            obx.place,
+        )
+    except Rejected as cause:
+        if cause.reason == "collection_time_missing" and status_class in _TAKES_BACK and order.number:
+            return taken_back_without_a_time(order.issued)
+        raise
 
 
 def _status(obx: Segment, order: OrderContext) -> tuple[str, StatusClass, tuple[str, ...]]:

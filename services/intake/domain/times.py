@@ -38,6 +38,15 @@ class Moment:
     precision: TimePrecision
     quality: tuple[str, ...] = ()
 
+    @classmethod
+    def unknown(cls, issued: datetime) -> Moment:
+        """Nobody said when; all that is known is that it was told of at ``issued``."""
+        return cls(issued, issued, "unknown", ("collection_time_missing",))
+
+    @property
+    def known(self) -> bool:
+        return self.precision != "unknown"
+
     def same_minute(self, other: Moment | None) -> bool:
         """Whether both begin in the same minute."""
         return other is not None and self.start.astimezone(UTC).replace(second=0, microsecond=0) == (
@@ -154,7 +163,7 @@ class Collected:
     """When a specimen was taken, and which field said so."""
 
     moment: Moment
-    source: CollectedFrom
+    source: CollectedFrom | Literal["not stated"]
     quality: tuple[str, ...]
 
 
@@ -185,6 +194,12 @@ def collected_at(
             raise Rejected("future_time", place)
         return Collected(field.moment, source, (*quality, *field.moment.quality))
     raise Rejected("collection_time_missing", place)
+
+
+def taken_back_without_a_time(issued: Issued) -> Collected:
+    """The time of a result that is only taken back: which one, its order and code say (feeds.md 9)."""
+    moment = Moment.unknown(issued.at)
+    return Collected(moment, "not stated", moment.quality)
 
 
 def _is_report_time(
