@@ -1,4 +1,4 @@
-"""The long fault run (``make test-faults``): 20,000 reports, 16 stops, 6 workers that stand still, Kafka killed once."""
+"""The long fault run (``make test-faults``): 20,000 reports, 16 stops, 6 pauses of a worker, Kafka killed once."""
 
 from __future__ import annotations
 
