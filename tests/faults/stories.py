@@ -66,7 +66,8 @@ SPECIMENS = {"PLASMA": "PLAS^Plasma^HL70487", "SERUM": "SER^Serum^HL70487", "URI
 def deliveries(patients: int, reports_each: int, chance: Random, *, first: int = 0) -> list[Delivery]:
     """All that is told, interleaved: at least ``reports_each`` different reports of every patient from ``first`` on."""
     waiting = [_of_patient(f"{number:06d}", reports_each, chance) for number in range(first, first + patients)]
-    active, told = [], []
+    active: list[list[Delivery]] = []
+    told: list[Delivery] = []
     while waiting or active:
         while waiting and len(active) < ACTIVE_PATIENTS:
             active.append(waiting.pop())

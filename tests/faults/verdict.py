@@ -19,13 +19,16 @@ from refrain.contracts.topics import CARE_EVENTS, FLAGGED_REPORTS, LAB_REPORTS, 
 from refrain.runtime.leaving import ExitCode
 from tests.faults.feed import Feed
 from tests.faults.processes import BY_ITSELF, ENGINES, Fleet
+from tests.faults.stories import Message
 from tests.faults.told import Course, Ledgers, Topics, values
 
 TRANSITIONS = {"RESPONSE_UPGRADE", "RESPONSE_WITHDRAWN", "RESULT_CORRECTED", "WATCH_RESOLVED", "ALERT_RETRACTED"}
 """Notices about the way to a state: another order of the same facts tells other ones (system.md 6)."""
 SHOWN = 3
 """So many examples of one complaint are printed."""
-KAFKA_WAS_AWAY = {ExitCode.KAFKA_AWAY, ExitCode.LEDGER_AWAY}
+Facts = dict[tuple[str, str], int]
+"""Patient key and subject, with the revision."""
+KAFKA_WAS_AWAY: set[int] = {ExitCode.KAFKA_AWAY}
 
 
 def what_was_answered_is_on_kafka(feed: Feed, topics: Topics) -> Iterator[str]:
@@ -39,8 +42,9 @@ def what_was_answered_is_on_kafka(feed: Feed, topics: Topics) -> Iterator[str]:
     yield from _some("recorded and not on Kafka", set(feed.recorded) - topics.ids[CARE_EVENTS.name])
     yield from _some("refused", feed.refused)
     reports = sum(len(course.reports) for course in topics.courses.values())
-    if reports != len(controls):
-        yield f"{len(controls)} different reports were acknowledged, {reports} are on Kafka"
+    fed = {delivery.original for delivery in feed.deliveries if isinstance(delivery, Message)}
+    if not reports == len(controls) == len(fed):
+        yield f"{len(fed)} different reports were fed, {len(controls)} acknowledged, {reports} are on Kafka"
 
 
 def no_fact_is_lost(topics: Topics, ledgers: Ledgers) -> Iterator[str]:
@@ -59,8 +63,11 @@ def no_fact_is_lost(topics: Topics, ledgers: Ledgers) -> Iterator[str]:
         yield from _some(f"of another revision in the ledger of {service} than on {topic.name}", other)
 
 
-def _expected_facts(courses: Mapping[str, Course]) -> tuple[dict[tuple[str, str], int], ...]:
-    reports, care, flagged, assessed = {}, {}, {}, {}
+def _expected_facts(courses: Mapping[str, Course]) -> tuple[Facts, Facts, Facts, Facts]:
+    reports: Facts = {}
+    care: Facts = {}
+    flagged: Facts = {}
+    assessed: Facts = {}
     for key, course in courses.items():
         reports |= {(key, str(report)): 0 for report in course.reports}
         care |= {(key, str(event)): 0 for event in course.care_events}
@@ -150,14 +157,18 @@ def open_alerts(course: Course) -> dict[str, tuple[Any, ...]]:
                 evidence = tuple(sorted(str(piece.result) for piece in event.evidence))
                 about = event.kind, event.tier, event.due_hours, event.subject, event.subjects, event.tags, event.text
                 standing[str(event.alert)] = *about, evidence
-    return {alert: about for alert, about in standing.items() if about[0] not in TRANSITIONS}
+    return {alert: about for alert, about in standing.items() if str(about[0]) not in TRANSITIONS}
 
 
 def nobody_left_for_a_bad_reason(fleet: Fleet, *, kafka_was_away: bool) -> Iterator[str]:
     """An orderly stop is in time and ends with 0, or with the signal where a process had not quite started; by itself
     a worker goes only where Kafka was away."""
     for (service, told, code), times in fleet.exits.items():
-        allowed = {"SIGTERM": {0, -15}, "SIGKILL": {-9}, BY_ITSELF: KAFKA_WAS_AWAY if kafka_was_away else set()}
+        allowed: dict[str, set[int]] = {
+            "SIGTERM": {0, -15},
+            "SIGKILL": {-9},
+            BY_ITSELF: KAFKA_WAS_AWAY if kafka_was_away else set(),
+        }
         if code not in allowed.get(told, set()):
             yield f"{service} exited {times} times with {code} ({told})"
 
