@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from refrain.cli.pipeline import Pipeline
-from refrain.cli.timeline import Moment, Timeline, read_timeline
+from refrain.cli.timeline import Timeline, TimelineError, read_timeline
 from refrain.contracts.events import (
     Alert,
     AlertAmended,
@@ -22,23 +23,33 @@ from refrain.contracts.events import (
     Point,
 )
 from services.relapse.domain.ladder import ladders
+from services.response.domain.rulesets import RULESETS
 
 Json = dict[str, Any]
 AXES = ("HEMATOLOGIC", "VEGF", "PET", "CLINICAL")
+NOT_JUDGED_YET = ("imwg",)
+"""Rule sets that a timeline may name and nothing judges yet: its axes then say RULE_SET_UNKNOWN."""
 NOT_STARTED = {"vegf": "NONE", "hematologic": "NONE", "radiographic": "NONE", "clinical": "NONE"}
 
 
 def assess(
     document: Mapping[str, Any], *, ruleset: str | None = None, until: date | None = None, as_received: bool = False
 ) -> Json:
-    """Run the three pure steps over a timeline. Raises :class:`refrain.cli.timeline.TimelineError`."""
+    """Run the three pure steps over a timeline, and on to ``until`` if that is later than its newest fact.
+
+    Raises :class:`refrain.cli.timeline.TimelineError`.
+    """
+    if ruleset is not None and ruleset not in (*RULESETS, *NOT_JUDGED_YET):
+        raise TimelineError(f"rule set {ruleset!r} is not known; there are {', '.join(RULESETS)}")
     timeline = read_timeline(document, ruleset=ruleset, until=until, as_received=as_received)
     pipeline = Pipeline(timeline.site)
     course: list[Json] = []
     pipeline.add(timeline.standing)
     for moment in timeline.moments:
         pipeline.add(moment.facts)
-        course.extend(_entries(pipeline, moment, timeline))
+        course.extend(_entries(pipeline, moment.at, timeline))
+    if until is not None:
+        course.extend(_waited(pipeline, until, timeline, course))
     views = sorted(
         pipeline.observations().values(), key=lambda view: (view.observation.collected_at, _name(view, timeline))
     )
@@ -63,37 +74,56 @@ def _flag(view: FlaggedObservation, timeline: Timeline) -> Json:
         "comparator": view.comparator, "interpretation": list(view.interpretation), "range_source": view.range_source,
         "low": _number(view.low), "high": _number(view.high), "low_inclusive": view.low_inclusive,
         "high_inclusive": view.high_inclusive, "reasons": list(view.reasons), "quality": list(view.quality),
-        "tags": list(view.tags), "usable": view.usable, "held": list(view.held), "caveats": list(view.caveats),
+        "tags": list(view.tags), "status": seen.status, "lab_interpretation": list(seen.reported_flags),
+        "series": view.series, "usable": view.usable, "held": list(view.held), "caveats": list(view.caveats),
         "change_percent": _percent(view.change_percent),
         "repair": repaired.model_dump(mode="json") if repaired else None,
     }  # fmt: skip
 
 
 def _quality(view: FlaggedObservation, timeline: Timeline) -> Iterator[Json]:
+    """Notes on one result. Ids are unique: a second note of one kind is ``NAME/KIND/2``."""
     at, name = _when(view.observation.issued_at), _name(view, timeline)
+    kinds: Counter[str] = Counter()
     for note in view.notes:
-        yield {"id": f"{name}/{note.kind}", "at": at, "kind": note.kind, "observation": name, "text": note.text}
+        kinds[note.kind] += 1
+        again = f"/{kinds[note.kind]}" if kinds[note.kind] > 1 else ""
+        yield {"id": f"{name}/{note.kind}{again}", "at": at, "kind": note.kind, "observation": name, "text": note.text}
 
 
-def _entries(pipeline: Pipeline, moment: Moment, timeline: Timeline) -> Iterator[Json]:
+def _waited(pipeline: Pipeline, until: date, timeline: Timeline, before: Sequence[Json]) -> list[Json]:
+    """What a day without a new fact changes, such as a line that has ended: only entries that say something new."""
+    at = datetime.combine(until, time(), tzinfo=timeline.zone).astimezone(UTC)
+    if timeline.moments and at <= max(moment.at for moment in timeline.moments):
+        return []
+    pipeline.wait(at)
+    last = {entry["line"]: entry for entry in before}
+    return [
+        entry
+        for entry in _entries(pipeline, at, timeline)
+        if entry["line"] is not None and last.get(entry["line"], {}) | {"as_of": entry["as_of"]} != entry
+    ]
+
+
+def _entries(pipeline: Pipeline, at: datetime, timeline: Timeline) -> Iterator[Json]:
     """One entry for the line that holds the moment; a line that has just closed gets its last one."""
     assessed = pipeline.assessed
     lines = assessed.lines if assessed else ()
     if assessed is None or not lines:
-        yield {"as_of": _when(moment.at), "rule_set": None, "line": None, "axes": {}, "ladders": NOT_STARTED}
+        yield {"as_of": _when(at), "rule_set": None, "line": None, "axes": {}, "ladders": NOT_STARTED}
         return
     states = ladders(assessed, tuple(pipeline.care_events.values()), pipeline.site)
-    today = max(assessed.as_of, moment.at).astimezone(UTC).date()
+    today = max(assessed.as_of, at).astimezone(timeline.zone).date()
     for index, line in enumerate(lines):
         if index == 0 or line.start <= today:
             named = {str(ladder): str(state) for ladder, state in states.get(line.line, {}).items()}
-            yield _entry(line, moment, named or NOT_STARTED, timeline)
+            yield _entry(line, at, named or NOT_STARTED, timeline)
 
 
-def _entry(line: LineCourse, moment: Moment, states: Mapping[str, str], timeline: Timeline) -> Json:
+def _entry(line: LineCourse, at: datetime, states: Mapping[str, str], timeline: Timeline) -> Json:
     axes = {name.lower(): _axis(line.axes[name], timeline) for name in AXES if name in line.axes}
     return {
-        "as_of": _when(moment.at), "rule_set": line.rule_set, "line": line.line, "axes": axes, "ladders": dict(states),
+        "as_of": _when(at), "rule_set": line.rule_set, "line": line.line, "axes": axes, "ladders": dict(states),
     }  # fmt: skip
 
 
@@ -153,7 +183,9 @@ def _alert(event: Alert, state: str, timeline: Timeline) -> Json:
         "due_hours": event.due_hours, "state": state, "subject": event.subject, "subjects": list(event.subjects),
         "line": event.line, "episode": str(event.episode),
         "evidence": [_result(piece.result, timeline.names) for piece in event.evidence], "tags": list(event.tags),
-        "rule_id": event.rule.id if event.rule else None, "text": event.text,
+        "rule_id": event.rule.id if event.rule else None, "rule_version": event.rule.version if event.rule else None,
+        "source": event.rule.source if event.rule else None,
+        "verification": event.rule.verification if event.rule else None, "text": event.text,
     }  # fmt: skip
 
 

@@ -61,6 +61,15 @@ class Pipeline:
             self._advance([*assessed, *care])
         return tuple(self.alerts[told:])
 
+    def wait(self, until: datetime) -> tuple[Alert, ...]:
+        """Let time pass without a fact, up to ``until``; returns the alert events of what fell due (answers 19)."""
+        told = len(self.alerts)
+        if self.flagged or self.care_events:
+            assessed = self._classify((), until)
+            if assessed:
+                self._advance(assessed)
+        return tuple(self.alerts[told:])
+
     def _flag(self, new: Sequence[Event]) -> list[FlaggedReport]:
         facts = (*self.reports.values(), *self.care_events.values())
         decision = place(facts, self._flagging, new, self.site)
@@ -70,9 +79,11 @@ class Pipeline:
             self.flagged[view.report] = view
         return views
 
-    def _classify(self, new: Sequence[FlaggedReport | CareEvent]) -> tuple[ResponseAssessed, ...]:
+    def _classify(
+        self, new: Sequence[FlaggedReport | CareEvent], until: datetime | None = None
+    ) -> tuple[ResponseAssessed, ...]:
         facts: list[FlaggedReport | CareEvent] = [*self.flagged.values(), *self.care_events.values()]
-        decision = classify(facts, self._response, new, self.site)
+        decision = classify(facts, self._response, new, self.site, until)
         self._response = _stored(decision.issued)
         assessed = [event for event in self._take(decision.outputs) if isinstance(event, ResponseAssessed)]
         if assessed:

@@ -77,6 +77,8 @@ class SiteSettings(_Strict):
     washout_daratumumab_days: int = 180
     washout_bevacizumab_days: int = 100
     infection_window_days: int = 28
+    dex_window_days: int = 1
+    """Days after a dexamethasone dose in which glucose and cortisol are read with it (clinical.md 13.3)."""
     gap_recheck_days: int = 56
 
     @property

@@ -19,7 +19,10 @@ def assess(
     timeline: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="One patient's timeline, JSON.")],
     ruleset: Annotated[str | None, typer.Option(help="Rule set for every line, instead of the timeline's own.")] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Leave out what was issued after this date.")
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Leave out what was issued after this date, and look at what was due by then."
+        ),
     ] = None,
     as_received: Annotated[
         bool, typer.Option("--as-received", help="Apply the facts in the order of the file, whatever their dates.")

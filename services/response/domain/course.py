@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from refrain.contracts.care import Line
 from refrain.contracts.events import (
@@ -35,16 +36,19 @@ AXIS_ANALYTES = ("VEGF", "MPROT_S", "IFE_S", "IFE_U", "BM_FLOW", "PET_LESION")
 UNKNOWN = Rule("RULE_SET_UNKNOWN", "UNKNOWN", "no rule set of this name", "", "UNV")
 
 
-def assess(facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings) -> ResponseAssessed | None:
+def assess(
+    facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings, until: datetime | None = None
+) -> ResponseAssessed | None:
     """The snapshot that the facts of one patient call for, with its id; None before the first moment of time.
 
-    ``facts`` are in any order, repeats allowed; ``revision`` grows with each of them. ``changes``, ``caused_by``,
-    ``trace`` and ``recorded_at`` are the caller's: here the first two are empty and ``recorded_at`` is the
-    newest of the facts. Only a line's first rule set is judged; ``second_rule_set`` is ignored for now.
+    ``facts`` are in any order, repeats allowed; ``revision`` grows with each of them. ``until`` asks how things
+    stand at a time after the newest fact (answers 19). ``changes``, ``caused_by``, ``trace`` and ``recorded_at`` are
+    the caller's: here the first two are empty and ``recorded_at`` is the newest of the facts. Only a line's first
+    rule set is judged; ``second_rule_set`` is ignored for now.
     """
     if not facts:
         return None
-    gathered = gather(facts, site)
+    gathered = gather(facts, site, until)
     if gathered.as_of is None:
         return None
     collected = [result.collected_at for result in gathered.results]

@@ -113,7 +113,7 @@ class CourseFacts:
     moments: tuple[datetime, ...]
     """When facts that still stand became known, ascending; ``as_of`` is the last."""
     as_of: datetime | None
-    """Latest ``issued_at`` (or ``known_from``) of all facts; None before the first."""
+    """Latest ``issued_at`` (or ``known_from``) of all facts, or a later time asked for; None before the first."""
     revision: int
     """Grows with every fact, also when a view takes the place of an older one."""
     processing: Processing
@@ -130,8 +130,13 @@ class CourseFacts:
         return tuple(result for result in self.results if result.analyte in analytes)
 
 
-def gather(facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings) -> CourseFacts:
-    """Sort out what counts. ``facts`` of one patient, at least one, in any order, repeats allowed."""
+def gather(
+    facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings, until: datetime | None = None
+) -> CourseFacts:
+    """Sort out what counts. ``facts`` of one patient, at least one, in any order, repeats allowed.
+
+    ``until`` moves ``as_of`` on to a time after the newest fact (answers 19); an earlier one changes nothing.
+    """
     care = [fact for fact in facts if isinstance(fact, CareEvent)]
     standing = current_care_events(care)
     reports, processing = _live([fact for fact in facts if isinstance(fact, FlaggedReport)])
@@ -141,7 +146,8 @@ def gather(facts: Sequence[FlaggedReport | CareEvent], site: SiteSettings) -> Co
         sorted(_results(newest.values(), standing, site, zone), key=lambda result: (result.collected_at, result.id))
     )
     issued = [view.observation.issued_at for _, view in newest.values()]
-    as_of = max((*issued, *(event.known_from for event in care if event.known_from)), default=None)
+    known = [*issued, *(event.known_from for event in care if event.known_from), *((until,) if until else ())]
+    as_of = max(known, default=None)
     moments = {result.issued_at for result in results} | {event.known_from for event in standing if event.known_from}
     return CourseFacts(
         patient=facts[0].patient,

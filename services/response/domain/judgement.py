@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from pydantic import Field
 
@@ -36,14 +37,19 @@ class ResponseIssued(Wire):
 
 
 def classify(
-    facts: Sequence[FlaggedReport | CareEvent], issued: ResponseIssued, cause: Sequence[Event], site: SiteSettings
+    facts: Sequence[FlaggedReport | CareEvent],
+    issued: ResponseIssued,
+    cause: Sequence[Event],
+    site: SiteSettings,
+    until: datetime | None = None,
 ) -> Decision[ResponseIssued]:
     """Issue a new snapshot if the facts now say something else than what was issued.
 
     ``facts`` are all of the patient, ``cause`` the new ones (they name trace and recording time). The same
     facts in any order give the same snapshot; a fact that changes nothing gives no output.
+    ``until`` asks how things stand at a time after the newest fact: the stream has no clock and never does.
     """
-    snapshot = assess(facts, site)
+    snapshot = assess(facts, site, until)
     if snapshot is None:
         return Decision(issued, ())
     content = str(derive("course", snapshot.model_dump(mode="json", exclude=set(NOT_COURSE))))
