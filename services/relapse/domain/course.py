@@ -23,6 +23,7 @@ from refrain.contracts.events import (
 )
 from refrain.contracts.ids import derive
 from refrain.contracts.site import SiteSettings
+from refrain.contracts.visits import judged_visits
 
 BAND_DRUGS = frozenset({"daratumumab", "isatuximab", "elotuzumab"})
 """IgG-kappa antibodies that show on immunofixation (clinical.md 13.1). ASH-D, VT; the last two UNV."""
@@ -138,6 +139,18 @@ class Course:
         ]
         return tuple(sorted(found, key=lambda each: (each[2].on, str(each[0]))))
 
+    def worse_by_score(self, number: int) -> frozenset[UUID]:
+        """Events of a line with a score that is worse than its baseline or its best allows (clinical.md 11.4)."""
+        stated = next((line for line in lines(self.care) if line.number == number), None)
+        judged = judged_visits(self.care, stated, self.site.baseline_window_days) if stated else ()
+        return frozenset(
+            event.event_id
+            for each in judged
+            for event in each.visit.events
+            if isinstance(event.body, ClinicalFinding)
+            and any(each.directions.get(name.upper()) == "worse" for name in event.body.scores)
+        )
+
     # --- evidence ---
 
     @cached_property
@@ -169,6 +182,7 @@ class Course:
 
     def _of_finding(self, result: UUID, event: CareEvent, body: ClinicalFinding) -> Evidence:
         seen = [f"{name} {word}" for name, word in sorted(body.symptoms.items())]
+        seen += [f"{name} {value}" for name, value in sorted(body.scores.items())]
         text = "; ".join([*seen, *([body.new_feature] if body.new_feature else [])])
         return Evidence(
             result=result, version=event.event_id, analyte="CLINICAL", text=text, collected_at=self.start_of(body.on)

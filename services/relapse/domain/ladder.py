@@ -14,13 +14,12 @@ from uuid import UUID
 
 from refrain.contracts.events import AxisName, CareEvent, ResponseAssessed
 from refrain.contracts.site import SiteSettings
+from refrain.contracts.visits import WORSE
 from services.relapse.domain.course import Course, Line, counted
 from services.relapse.domain.series import Episode, Sample, fold_series
 
 LadderState = Literal["NONE", "WATCH", "CONFIRMED", "STALLED", "ARCHIVED"]
 LadderName = Literal["vegf", "hematologic", "radiographic", "clinical"]
-
-WORSE = frozenset({"worse", "much worse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,13 @@ def _radiographic(line: Line) -> tuple[Episode, ...]:
 
 
 def _clinical(line: Line, course: Course) -> tuple[Episode, ...]:
-    """Worsening, or a new feature, as a clinician recorded it; later ones belong to the same episode."""
+    """Worsening in words or in a score, or a new feature, as recorded; later ones belong to the same episode."""
+    scored = course.worse_by_score(line.number)
     met = [
         Sample(result=result, day=body.on, collected_at=course.start_of(body.on), analyte="CLINICAL")
-        for result, _, body in course.findings
-        if line.followed(body.on) and (body.new_feature or WORSE.intersection(body.symptoms.values()))
+        for result, event, body in course.findings
+        if event.event_id in scored
+        or (line.followed(body.on) and (body.new_feature or WORSE.intersection(body.symptoms.values())))
     ]
     return _at_once(met, falling=False)
 
