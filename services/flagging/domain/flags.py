@@ -45,7 +45,7 @@ class Flags:
 def flags_of(seen: Seen, choice: Choice, site: SiteSettings) -> Flags:
     """The codes of a result without its neighbours. A status without a result, or a held number, has none."""
     if not seen.flagged:
-        return Flags()
+        return Flags(rule=rules.STATUS, reasons=seen.held & {"WITHDRAWN", "NO_RESULT"})
     if seen.implausible:
         return Flags(rule=rules.of_quality("implausible_value"), reasons=frozenset({"IMPLAUSIBLE"}))
     code = seen.analyte.code if seen.analyte else ""

@@ -26,7 +26,7 @@ class Complete:
     state: LevelState
     reasons: tuple[str, ...]
     possible: bool
-    """May be named as candidate: the serum is negative, or was before a band that may be the drug's."""
+    """May be named as candidate: a serum immunofixation that counts is negative, or was before a drug's band."""
     components: dict[str, Component]
     confirmed: Confirmed | None
     evidence: tuple[Result, ...]
@@ -58,7 +58,7 @@ def complete(tracks: Tracks, site: SiteSettings, *, rank: int, clone_known: bool
         truth=truth,
         state="MET" if truth else ("NOT_MET" if truth is False else _open_state(reasons)),
         reasons=once(reasons),
-        possible=truth is None and clone_known and tracks["IFE_S"].negative_or_masked,
+        possible=truth is None and clone_known and "IFE_S" not in stale and tracks["IFE_S"].negative_or_masked,
         components={name: track.component(name in stale and truths[name] is None) for name, track in tracks.items()},
         confirmed=_confirmed(tracks, rank) if truth else None,
         evidence=tuple(track.current.sample for track in tracks.values() if track.current),

@@ -109,9 +109,10 @@ def _measurable(mark: Mark) -> bool:
 
 
 def not_measurable(value: Result) -> bool:
-    """The spike is 0, not detected, or reported as less than something (HEM-3)."""
+    """The spike is 0, not detected, too small to quantify, or reported as less than something (HEM-3)."""
     bounds = value.bounds
-    return value.view.comparator in ("<", "<=") or (bounds is not None and bounds.high == 0)
+    too_small = value.view.observation.value.missing == "below_quantification"
+    return too_small or value.view.comparator in ("<", "<=") or (bounds is not None and bounds.high == 0)
 
 
 def _met(value: Result, baseline: Mark, level: MProteinLevel, serum: Reading | None) -> tuple[Truth, tuple[str, ...]]:

@@ -27,6 +27,7 @@ from services.response.domain.verdict import (
 
 LEVELS = ("NR-PET", "PR-PET", "CR-PET")
 """By rank."""
+NEW_LESION_UNSTATED = "NEW_LESION_UNSTATED"
 PET_LEVELS = ("CR-PET", "PR-PET")
 
 
@@ -147,12 +148,18 @@ def _axis(judged: Sequence[JudgedScan], baseline: Scan | None, nadir: Mark | Non
         axis="PET", as_of=scan.lead.id, call=verdict.call, candidate=verdict.candidate,
         assessability=assessability(verdict.call is not None, verdict.reasons), reasons=verdict.reasons,
         confirmation="not_required", levels=verdict.levels,
-        caveats=once(caveat for result in used for caveat in result.view.caveats), best_response=best.level,
+        caveats=_caveats(scan, verdict, used), best_response=best.level,
         baseline=start.point() if start else None, nadir=nadir.point() if nadir else None,
         percent_from_baseline=percent(scan.mark(), start), percent_over_nadir=percent(scan.mark(), nadir),
         rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.verification,
         evidence=tuple(result.id for result in used), why_not=verdict.why_not,
     )  # fmt: skip
+
+
+def _caveats(scan: Scan, verdict: Verdict, used: Sequence[Result]) -> tuple[str, ...]:
+    """Those of the results, and whether the report says nothing of new lesions: unknown is not none (G-3)."""
+    unsaid = scan.new_lesion is None and verdict.call in LEVELS
+    return once((*(caveat for result in used for caveat in result.view.caveats), *([NEW_LESION_UNSTATED] * unsaid)))
 
 
 def _trajectories(
