@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -112,6 +113,7 @@ def wait_for_intake(fleet: Fleet) -> None:
 
 
 def main() -> int:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a young Kafka has no group coordinator yet
     rows: Rows = []
     console = Console()
     with tempfile.TemporaryDirectory(prefix="refrain-bench-") as directory:
