@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 Group = Literal["normality", "off scale", "size of change", "direction of change", "detection", "expectation"]
@@ -21,6 +22,9 @@ GROUPS: Mapping[str, Group] = {
 
 CRITICAL: frozenset[str] = frozenset({"LL", "HH", "AA"})
 """Of a laboratory they are never downgraded (INT-5)."""
+
+LOW: frozenset[str] = frozenset({"L", "LU", "LL"})
+ABNORMAL: frozenset[str] = LOW | {"H", "HU", "HH", "A", "AA"}
 
 _SEVERITY = {"N": 0, "L": 1, "H": 1, "A": 1, "LU": 2, "HU": 2, "LL": 3, "HH": 3, "AA": 3}
 _READ_AS = {"L<": "LU", "H>": "HU"}
@@ -70,6 +74,14 @@ def more_severe(ours: str | None, laboratory: str | None) -> str | None:
     if ours is None or laboratory is None:
         return ours or laboratory
     return laboratory if severity(laboratory) > severity(ours) else ours
+
+
+def for_alerting(ours: Iterable[str], received: Iterable[str]) -> str | None:
+    """The normality code that counts for alerting (INT-5): ours, or a flag as received that is more severe."""
+    own = next((code for code in sorted(ours) if GROUPS.get(code) == "normality"), None)
+    flags = (read_flag(text) for text in received)
+    theirs = (flag.code for flag in flags if flag and flag.code and GROUPS[flag.code] == "normality")
+    return reduce(more_severe, sorted(theirs), own)
 
 
 def nominal_codes(result: Literal["POS", "NEG", "IND"]) -> tuple[str, ...]:

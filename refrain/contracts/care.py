@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import zip_longest
 
-from refrain.contracts.events import CareEvent, CloneStated, Drug, LineStarted, LineStopped, RuleSetAssigned
+from refrain.contracts.events import CareEvent, CloneStated, Drug, Infection, LineStarted, LineStopped, RuleSetAssigned
 
 
 def current_care_events(events: Iterable[CareEvent]) -> tuple[CareEvent, ...]:
@@ -78,6 +78,13 @@ def exposed(events: Iterable[CareEvent], drugs: frozenset[str], on: date, washou
     """Whether one of the drugs acts on a date: first dose <= date <= last dose + washout (EXP-1, inclusive)."""
     doses = [drug for drug in given(events) if drug.drug.casefold() in drugs]
     return bool(doses) and min(d.first for d in doses) <= on <= max(d.last for d in doses) + timedelta(washout_days)
+
+
+def in_infection_window(events: Iterable[CareEvent], on: date, days_after: int) -> bool:
+    """Onset to ``days_after`` days past the end, or past the onset while open; both days included (13.4)."""
+    after = timedelta(days=days_after)
+    bodies = (event.body for event in events if isinstance(event.body, Infection))
+    return any(body.onset <= on <= (body.end or body.onset) + after for body in bodies)
 
 
 def clone(events: Iterable[CareEvent]) -> CloneStated | None:

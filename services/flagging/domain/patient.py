@@ -12,6 +12,7 @@ from refrain.contracts.care import clone
 from refrain.contracts.events import CareEvent, LabReport, Repaired, RepairReviewed
 from refrain.contracts.site import SiteSettings
 from services.flagging.domain import rules
+from services.flagging.domain.expected import NOTHING, Expected, expected
 from services.flagging.domain.flags import Flags, flags_of
 from services.flagging.domain.history import Chain, chains, newest_translations
 from services.flagging.domain.intervals import Choice, Printed, choose
@@ -32,6 +33,7 @@ class Judged:
     flags: Flags
     place: Place | None = None
     beside: Beside = ALONE
+    expected: Expected = NOTHING
     notes: tuple[str, ...] = ()
     """Quality codes about the chain of a version that counts."""
 
@@ -44,7 +46,7 @@ class Judged:
 
     @property
     def codes(self) -> frozenset[str]:
-        return self.flags.codes | self.beside.codes
+        return self.flags.codes | self.beside.codes | self.expected.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ def judge(reports: Iterable[LabReport], care_events: Sequence[CareEvent], site: 
     } | {chain.current.id: read(chain.current, True, reviews) for chain in counting.values() if chain.current}
     places, switches = assign(seen.values(), care_events)
     seen |= _ranges_rebuilt(seen, places, reviews)
-    judged = {version: _alone(one, counting.get(version), places.get(version), site) for version, one in seen.items()}
+    judged = {
+        version: _alone(one, counting.get(version), places.get(version), care_events, site)
+        for version, one in seen.items()
+    }
     judged |= _side_by_side(judged, care_events, site)
     return Patient(judged, switches, mismatches([one.seen for one in judged.values()]))
 
@@ -119,9 +124,13 @@ def _by_series(seen: Iterable[Seen], places: Mapping[UUID, Place]) -> dict[str, 
     return series
 
 
-def _alone(seen: Seen, chain: Chain | None, place: Place | None, site: SiteSettings) -> Judged:
+def _alone(
+    seen: Seen, chain: Chain | None, place: Place | None, care_events: Sequence[CareEvent], site: SiteSettings
+) -> Judged:
     choice = choose(seen.printed, seen.observation, seen.version.report, seen.analyte, seen.comparable, site)
-    return Judged(seen, choice, flags_of(seen, choice, site), place, notes=chain.notes if chain else ())
+    flags = flags_of(seen, choice, site)
+    explained = expected(seen, flags.codes, care_events, site)
+    return Judged(seen, choice, flags, place, expected=explained, notes=chain.notes if chain else ())
 
 
 def _side_by_side(

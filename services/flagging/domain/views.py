@@ -36,7 +36,7 @@ def view(one: Judged) -> FlaggedObservation:
         reasons=tuple(sorted(flags.reasons)),
         quality=tuple(sorted({*seen.observation.quality, *one.notes})),
         notes=tuple(_notes(one)),
-        tags=tuple(tags(seen)),
+        tags=(*tags(seen), *one.expected.tags),
         series=one.place.series if one.place else None,
         caveats=tuple(_caveats(one)),
         current=seen.current,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import cached_property
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from refrain.contracts.care import current_care_events, exposed, lines
+from refrain.contracts.care import current_care_events, exposed, in_infection_window, lines
 from refrain.contracts.events import (
     Assessment,
     BaselineFlag,
     CareEvent,
     ClinicalFinding,
     Evidence,
-    Infection,
     LineCourse,
     ResponseAssessed,
     Trajectory,
@@ -96,15 +95,9 @@ class Course:
 
     # --- context of a day ---
 
-    @cached_property
-    def _infections(self) -> tuple[tuple[date, date], ...]:
-        after = timedelta(days=self.site.infection_window_days)
-        bodies = [event.body for event in self.care if isinstance(event.body, Infection)]
-        return tuple((body.onset, (body.end or body.onset) + after) for body in bodies)
-
     def in_infection_window(self, day: date) -> bool:
-        """Onset to 28 days after the end, or after the onset while open; both days included (clinical.md 13.4)."""
-        return any(first <= day <= last for first, last in self._infections)
+        """Whether an infection raises VEGF on this day, so that a sample confirms nothing (clinical.md 13.4)."""
+        return in_infection_window(self.care, day, self.site.infection_window_days)
 
     def on_band_drug(self, day: date) -> bool:
         """Whether a drug band may show on this day (clinical.md 13.1)."""

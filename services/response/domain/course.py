@@ -104,7 +104,7 @@ def _rechecked(facts: CourseFacts, window: Window, due: Sequence[Recheck], *, ju
 def _judged(facts: CourseFacts, window: Window, rules: RuleSet, others: tuple[Trajectory, ...]) -> dict[str, object]:
     """Axes, trajectories, upgrades and withdrawn candidates of a line under its rule set."""
     hematologic = hematologic_course(facts, window, rules)
-    vegf = vegf_course(facts.of("VEGF"), window, rules, facts.site)
+    vegf = vegf_course(facts.of("VEGF"), window, rules, facts.site, facts.in_infection_window)
     pet = pet_course(facts.of("PET_LESION"), window, rules, facts.site)
     clinical = clinical_axis(facts.care, window, rules)
     axes: dict[str, Axis] = {"HEMATOLOGIC": hematologic.axis, "VEGF": vegf.axis, "PET": pet.axis, "CLINICAL": clinical}

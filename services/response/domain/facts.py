@@ -9,9 +9,10 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from refrain.clinical.interpretation import for_alerting
 from refrain.clinical.poems import Bounds
 from refrain.clinical.versions import current
-from refrain.contracts.care import Line, current_care_events, exposed, lines
+from refrain.contracts.care import Line, current_care_events, exposed, in_infection_window, lines
 from refrain.contracts.events import CareEvent, FlaggedObservation, FlaggedReport, PatientId, Processing
 from refrain.contracts.site import SiteSettings
 from services.response.domain.bounds import Truth, all_of, at_most, less, negation
@@ -67,6 +68,11 @@ class Result:
         if self.analyte in M_PROTEIN and self.view.nominal == "NEG":
             return Bounds.of(Decimal(0))
         return None
+
+    @property
+    def normality(self) -> str | None:
+        """Ours or the laboratory's, whichever is more severe: what alerting goes by (INT-5), never grading."""
+        return for_alerting(self.view.interpretation, self.view.observation.reported_flags)
 
     def above(self) -> Truth:
         """Above its own interval; a limit printed ``<b`` is itself outside (clinical.md R-2). None: cannot say."""
@@ -125,6 +131,10 @@ class CourseFacts:
 
     def day(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
+
+    def in_infection_window(self, day: date) -> bool:
+        """Whether a VEGF of this day confirms no rise (clinical.md 13.4)."""
+        return in_infection_window(self.care, day, self.site.infection_window_days)
 
     def of(self, *analytes: str) -> tuple[Result, ...]:
         return tuple(result for result in self.results if result.analyte in analytes)

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from refrain.clinical.analytes import CATALOGUE
+from refrain.clinical.interpretation import ABNORMAL, GROUPS
 from refrain.contracts.events import BaselineFlag, Recheck
 from services.response.domain.facts import AWAITS_REVIEW, CourseFacts, Result
 from services.response.domain.series import Window
-
-ABNORMAL = frozenset({"L", "H", "LU", "HU", "LL", "HH", "A", "AA"})
-"""Interpretation codes of an abnormal result (HL7 0078)."""
 
 
 def baseline_draw(facts: CourseFacts, window: Window) -> tuple[datetime | None, tuple[BaselineFlag, ...]]:
@@ -29,13 +27,19 @@ def baseline_draw(facts: CourseFacts, window: Window) -> tuple[datetime | None, 
 
 def _flag(result: Result) -> BaselineFlag:
     return BaselineFlag(
-        analyte=result.analyte, result=result.id, interpretation=result.view.interpretation, text=result.text(),
+        analyte=result.analyte, result=result.id, interpretation=_codes(result), text=result.text(),
         version=result.view.observation.version, collected_at=result.collected_at, issued_at=result.issued_at,
     )  # fmt: skip
 
 
+def _codes(result: Result) -> tuple[str, ...]:
+    """Our codes, and the laboratory's where it is the more severe one."""
+    others = (code for code in result.view.interpretation if GROUPS.get(code) != "normality")
+    return tuple(sorted({*others, *([result.normality] if result.normality else [])}))
+
+
 def _abnormal(result: Result) -> bool:
-    return bool(result.analyte) and bool(ABNORMAL & set(result.view.interpretation))
+    return bool(result.analyte) and result.normality in ABNORMAL
 
 
 def rechecks(facts: CourseFacts, window: Window) -> tuple[Recheck, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from refrain.clinical.interpretation import LOW
 from refrain.contracts.events import Assessment, AxisName, Trajectory
 from services.response.domain.facts import Result
 from services.response.domain.series import Series, Severity, Window, daily
@@ -44,9 +45,14 @@ def outside_lines(results: Iterable[Result], worst: Severity) -> tuple[Trajector
     found = []
     for (analyte, key), members in sorted(grouped.items()):
         used = {result.id for result in daily(members, worst)}
-        steps = tuple(_entry(result, used) for result in members)
+        steps = tuple(_told_low(_entry(result, used), result) for result in members)
         found.append(Trajectory(axis=None, analyte=analyte, series=key, assessments=steps))
     return tuple(found)
+
+
+def _told_low(entry: Assessment, result: Result) -> Assessment:
+    """Low by the laboratory's own flag too, where that is the more severe word (INT-5)."""
+    return entry.model_copy(update={"below": True, "inside": False}) if result.normality in LOW else entry
 
 
 def _entry(result: Result, used: set[UUID]) -> Assessment:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import takewhile
 
 from refrain.clinical.poems import Bounds
 from refrain.contracts.events import Assessment, Axis, Trajectory, Upgrade
 from refrain.contracts.site import SiteSettings
 from services.response.domain.bounds import Truth
-from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, confirmed_at, confirmer, shown
+from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, confirmed_at, confirmer, pair, shown
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.series import Mark, Series, Window, first_used, lower, series_of, successor
@@ -29,6 +31,10 @@ from services.response.domain.verdict import (
 LEVELS = ("NRV", "PRV", "CRV")
 """By rank."""
 RANK = {"PDV": PROGRESSION, **{level: rank for rank, level in enumerate(LEVELS)}}
+
+
+DEFERRED = "confirmation_deferred:INFECTION"
+Deferred = Callable[[date], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class JudgedSeries:
     """The decided assessments in order (CONF-5)."""
     rises: tuple[Graded, ...]
     """The samples that condition P decides; rank PROGRESSION where it is met (CONF-4)."""
+    deferred: Deferred
+    """Days whose samples confirm no rise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,12 @@ class VegfCourse:
     upgrades: tuple[Upgrade, ...]
 
 
-def vegf_course(results: Sequence[Result], window: Window, rules: RuleSet, site: SiteSettings) -> VegfCourse:
-    """Axis, trajectories and upgrades of VEGF within one line."""
+def vegf_course(
+    results: Sequence[Result], window: Window, rules: RuleSet, site: SiteSettings, deferred: Deferred
+) -> VegfCourse:
+    """Axis, trajectories and upgrades of VEGF within one line; a sample of a ``deferred`` day confirms no rise."""
     series = series_of(results, window)
-    judged = tuple(_judge_series(each, series, rules, site) for each in series)
+    judged = tuple(_judge_series(each, series, rules, site, deferred) for each in series)
     best = Best("VEGF", LEVELS)
     steps = [
         step
@@ -83,7 +93,9 @@ def vegf_course(results: Sequence[Result], window: Window, rules: RuleSet, site:
 # --- one series ---
 
 
-def _judge_series(series: Series, others: Sequence[Series], rules: RuleSet, site: SiteSettings) -> JudgedSeries:
+def _judge_series(
+    series: Series, others: Sequence[Series], rules: RuleSet, site: SiteSettings, deferred: Deferred
+) -> JudgedSeries:
     switched = series.baseline is None and any(
         other.key != series.key and first_used(other) is not None and series.during
         and _earlier(first_used(other), series.during[0])
@@ -103,7 +115,7 @@ def _judge_series(series: Series, others: Sequence[Series], rules: RuleSet, site
         if each.verdict.decided and each.verdict.call is not None
     )
     rises = tuple(Graded(each.sample, PROGRESSION if each.p else 0) for each in judged if each.p is not None)
-    return JudgedSeries(series, tuple(judged), switched, grades, rises)
+    return JudgedSeries(series, tuple(judged), switched, grades, rises, deferred)
 
 
 def _earlier(one: Result | None, other: Result) -> bool:
@@ -186,7 +198,9 @@ def _assessed(
 
 
 def _confirmed(each: JudgedSeries, one: Judged, late_days: int) -> Confirmed | None:
-    chain = each.rises if one.verdict.call == "PDV" else each.grades
+    if one.verdict.call == "PDV":
+        return _confirmed_rise(each, one, late_days)
+    chain = each.grades
     index = next((i for i, graded in enumerate(chain) if graded.sample.id == one.sample.id), None)
     if index is not None:
         return shown(chain, index, late_days)
@@ -194,6 +208,19 @@ def _confirmed(each: JudgedSeries, one: Judged, late_days: int) -> Confirmed | N
     if one.verdict.call is None:
         return None
     return shown((*before, Graded(one.sample, RANK[one.verdict.call])), len(before), late_days)
+
+
+def _confirmed_rise(each: JudgedSeries, one: Judged, late_days: int) -> Confirmed | None:
+    """A rise holds when a later sample of the same unbroken rise, outside any infection, met it too (13.4)."""
+    run = _rise(each, one)
+    by = next((graded for graded in run[1:] if not each.deferred(graded.sample.day)), None)
+    return pair(run[0], by, PROGRESSION, late_days) if by is not None else None
+
+
+def _rise(each: JudgedSeries, one: Judged) -> list[Graded]:
+    """The unbroken samples that met condition P, up to and with this one."""
+    before = [graded for graded in each.rises if graded.sample.day <= one.sample.day]
+    return list(takewhile(lambda graded: graded.rank == PROGRESSION, reversed(before)))[::-1]
 
 
 def _nadir_confirmed(each: JudgedSeries, nadir: Mark) -> bool:
@@ -219,6 +246,8 @@ def _caveats(
     nadir = next((r for r in each.series.during if one.nadir and r.id == one.nadir.result), None)
     if nadir is not None and one.verdict.call == "PDV":
         found += nadir.view.caveats
+    if one.verdict.call == "PDV" and confirmed is None and len(_rise(each, one)) > 1:
+        found.append(DEFERRED)
     if confirmed is not None and confirmed.late:
         found.append("LATE_CONFIRMATION")
     return once(found)
@@ -244,6 +273,7 @@ def _trajectory(each: JudgedSeries, others: Sequence[Series], window: Window) ->
         by = None
         if one.verdict.call == "PDV":
             by = confirmer(rises, rise_places[entry.result])
+            by = None if by is not None and each.deferred(by.day) else by
         elif entry.result in places:
             by = confirmer(grades, places[entry.result])
         return entry.model_copy(
