@@ -12,7 +12,10 @@ from typing import Literal
 
 from refrain.clinical.values import Comparator
 
-_EXACT = Context(prec=120)
+Truth = bool | None
+"""None: the data allow both answers."""
+EXACT = Context(prec=120)
+"""Products and sums of received numbers are compared unrounded (clinical.md G-1)."""
 ZERO = Decimal(0)
 
 
@@ -37,8 +40,14 @@ class Span:
 
     def times(self, factor: Decimal) -> Span:
         """Every point times a factor that is not negative."""
-        low = None if self.low is None else _EXACT.multiply(self.low, factor)
-        high = None if self.high is None else _EXACT.multiply(self.high, factor)
+        low = None if self.low is None else EXACT.multiply(self.low, factor)
+        high = None if self.high is None else EXACT.multiply(self.high, factor)
+        return Span(low, high, self.low_open, self.high_open)
+
+    def plus(self, step: Decimal) -> Span:
+        """Every point, that much higher."""
+        low = None if self.low is None else EXACT.add(self.low, step)
+        high = None if self.high is None else EXACT.add(self.high, step)
         return Span(low, high, self.low_open, self.high_open)
 
     def below(self, limit: Decimal, *, or_equal: bool = False) -> bool:
@@ -54,14 +63,14 @@ class Span:
         return self.low > limit or (self.low == limit and (or_equal or self.low_open))
 
 
-def exceeds(left: Span, right: Span, *, or_equal: bool = False) -> bool | None:
+def exceeds(left: Span, right: Span, *, or_equal: bool = False) -> Truth:
     """Whether left > right (or >=) for every pair of points; None when it depends on the points."""
     if _all_above(left, right, or_equal=or_equal):
         return True
     return False if _all_above(right, left, or_equal=not or_equal) else None
 
 
-def falls_below(left: Span, right: Span, *, or_equal: bool = False) -> bool | None:
+def falls_below(left: Span, right: Span, *, or_equal: bool = False) -> Truth:
     """Whether left < right (or <=) for every pair of points; None when it depends on the points."""
     return exceeds(right, left, or_equal=or_equal)
 
@@ -74,9 +83,33 @@ def _all_above(left: Span, right: Span, *, or_equal: bool) -> bool:
     return left.low > right.high
 
 
+def lower_of(one: Span, other: Span) -> Span:
+    """Where the smaller of two values lies."""
+    lowest = min(one, other, key=lambda span: (_low(span), span.low_open))
+    first = min(one, other, key=lambda span: (_high(span), not span.high_open))
+    return Span(lowest.low, first.high, lowest.low_open, first.high_open)
+
+
+def total(parts: Iterable[Span]) -> Span:
+    """Where the sum of the values lies; of none it is 0."""
+    low, high, low_open, high_open = ZERO, ZERO, False, False
+    for part in parts:
+        low, high = EXACT.add(low, _low(part)), EXACT.add(high, _high(part))
+        low_open, high_open = low_open or part.low_open, high_open or part.high_open
+    return Span(low if low.is_finite() else None, high if high.is_finite() else None, low_open, high_open)
+
+
+def _low(span: Span) -> Decimal:
+    return Decimal("-Infinity") if span.low is None else span.low
+
+
+def _high(span: Span) -> Decimal:
+    return Decimal("Infinity") if span.high is None else span.high
+
+
 def compare(
     number: Decimal, comparator: Comparator | None, operator: Literal["<", "<=", ">", ">="], limit: Decimal
-) -> bool | None:
+) -> Truth:
     """A value against a fixed limit in the same unit, strict or inclusive as the operator says."""
     points, fixed = Span.of(number, comparator), Span(limit, limit)
     if operator in (">", ">="):
@@ -84,7 +117,11 @@ def compare(
     return falls_below(points, fixed, or_equal=operator == "<=")
 
 
-def every(statements: Iterable[bool | None]) -> bool | None:
+def negation(truth: Truth) -> Truth:
+    return None if truth is None else not truth
+
+
+def every(statements: Iterable[Truth]) -> Truth:
     """AND: any False is False, otherwise an undecidable operand makes the result undecidable (G-2)."""
     known = list(statements)
     if False in known:
@@ -92,7 +129,7 @@ def every(statements: Iterable[bool | None]) -> bool | None:
     return None if None in known else True
 
 
-def some(statements: Iterable[bool | None]) -> bool | None:
+def some(statements: Iterable[Truth]) -> Truth:
     """OR: any True is True, otherwise an undecidable operand makes the result undecidable (G-2)."""
     known = list(statements)
     if True in known:

@@ -4,14 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from refrain.clinical.poems import Bounds, m_protein_rise, vegf_rise
+from refrain.clinical.poems import m_protein_rise, vegf_rise
+from refrain.clinical.threevalued import Span
 from refrain.clinical.values import Comparator
 
 
-def bounds(text: str) -> Bounds:
+def bounds(text: str) -> Span:
     digits = text.lstrip("<>=")
     sign: Comparator | None = text.removesuffix(digits) or None  # type: ignore[assignment]
-    return Bounds.of(Decimal(digits), sign)
+    return Span.of(Decimal(digits), sign)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refrain.clinical.threevalued import Span, compare, every, exceeds, falls_below, some
+from refrain.clinical.threevalued import Span, compare, every, exceeds, falls_below, lower_of, negation, some, total
 from refrain.clinical.values import Comparator
+
+
+def span(text: str) -> Span:
+    digits = text.lstrip("<>=")
+    sign: Comparator | None = text.removesuffix(digits) or None  # type: ignore[assignment]  # one of the four
+    return Span.of(Decimal(digits), sign)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +74,31 @@ def test_decided_comparisons_hold_at_every_point(
 def _in(point: Decimal, span: Span) -> bool:
     low = span.low is None or point > span.low or (point == span.low and not span.low_open)
     return low and (span.high is None or point < span.high or (point == span.high and not span.high_open))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "lowest"),
+    [
+        (span("5"), span("3"), span("3")),
+        (span("<5"), span("3"), Span(Decimal(0), Decimal(3), False, False)),
+        (span("<5"), span(">3"), span("<5")),
+        (span(">5"), span(">3"), span(">3")),
+        (span(">=5"), span(">5"), span(">=5")),
+    ],
+)
+def test_where_the_smaller_of_two_values_lies(one: Span, other: Span, lowest: Span) -> None:
+    assert lower_of(one, other) == lowest
+    assert lower_of(other, one) == lowest
+
+
+def test_a_sum_is_open_where_a_part_is() -> None:
+    assert total([span("1.1"), span("<2")]) == Span(Decimal("1.1"), Decimal("3.1"), False, True)
+    assert total([span("1"), span(">2")]) == Span(Decimal(3), None, True, False)
+    assert total([span("<0"), span("1")]) == Span(None, Decimal(1), False, True)
+    assert total([]) == span("0")
+
+
+def test_a_step_moves_every_point() -> None:
+    assert span("<2").plus(Decimal(5)) == Span(Decimal(5), Decimal(7), False, True)
+    assert span(">2").plus(Decimal(5)) == Span(Decimal(7), None, True, False)
+    assert [negation(truth) for truth in (True, False, None)] == [False, True, None]

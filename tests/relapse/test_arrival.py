@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refrain.clinical.poems import Bounds, vegf_rise
+from refrain.clinical.poems import vegf_rise
+from refrain.clinical.threevalued import Span
 from refrain.contracts.events import Infection
 
 ULN, BASELINE = Decimal(160), Decimal(250)
@@ -24,7 +25,7 @@ def judged(story: Any, values: dict[int, str]) -> None:
     story.vegf(before, str(BASELINE))
     for day, value in sorted(values.items()):
         number = Decimal(value)
-        rise = vegf_rise(Bounds.of(number), Bounds.of(nadir), number > ULN)
+        rise = vegf_rise(Span.of(number), Span.of(nadir), number > ULN)
         level = "PDV" if rise else "CRV" if number <= ULN else "PRV" if number <= BASELINE / 2 else "NRV"
         known = story.results.get(story.name_of("VEGF", day))
         version = 0 if known is None or known[0].text == f"{value} pg/mL" else 1

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from refrain.clinical.poems import Bounds
+from refrain.clinical.threevalued import Span, Truth, falls_below
 from refrain.contracts.care import clone, exposed
 from refrain.contracts.events import CareEvent, CloneStated
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth, at_most
 from services.response.domain.facts import Result
 
 BAND_DRUGS = frozenset({"daratumumab", "isatuximab", "elotuzumab"})
@@ -105,7 +104,7 @@ class BandReader:
         chains, bounds = result.view.observation.isotype, result.bounds
         if chains is None or (chains.heavy, chains.light) != (DRUG_HEAVY, DRUG_LIGHT) or bounds is None:
             return False
-        return at_most(bounds, Bounds.of(DRUG_SPIKE)) is not False and self.on_drug(result)
+        return falls_below(bounds, Span.of(DRUG_SPIKE), or_equal=True) is not False and self.on_drug(result)
 
     def _clone_may_be(self, heavy: str | None, light: str | None) -> bool:
         """Whether no stated chain contradicts the patient's clone; unknown contradicts nothing (G-3)."""

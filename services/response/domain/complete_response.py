@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from refrain.clinical.threevalued import Truth, every
 from refrain.contracts.events import Component, LevelState
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth, all_of
 from services.response.domain.components import Track
 from services.response.domain.confirmation import Confirmed
 from services.response.domain.facts import Result
@@ -49,7 +49,7 @@ def complete(tracks: Tracks, site: SiteSettings, *, rank: int, clone_known: bool
         else:
             truths[name] = reading.negative
             reasons += [reading.reason] if reading.negative is None and reading.reason else []
-    truth = all_of(truths.values())
+    truth = every(truths.values())
     if truth is False:
         reasons = []
     elif not clone_known:

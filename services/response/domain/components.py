@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from refrain.clinical.threevalued import Truth
 from refrain.contracts.events import Component
 from services.response.domain.bands import BandReader, Reading
-from services.response.domain.bounds import Truth
 from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, pair, shown
 from services.response.domain.facts import Result
 

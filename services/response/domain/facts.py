@@ -10,12 +10,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from refrain.clinical.interpretation import for_alerting
-from refrain.clinical.poems import Bounds
+from refrain.clinical.threevalued import Span, Truth, every, exceeds, falls_below, negation
 from refrain.clinical.versions import current
 from refrain.contracts.care import Line, current_care_events, exposed, in_infection_window, lines
 from refrain.contracts.events import CareEvent, FlaggedObservation, FlaggedReport, PatientId, Processing
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth, all_of, at_most, less, negation
 
 NO_RESULT = frozenset({"none", "pending", "unobtainable", "withdrawn"})
 """Status classes that carry no value (clinical.md 5.2)."""
@@ -61,12 +60,12 @@ class Result:
         return bool(AWAITS_REVIEW & set(self.excluded))
 
     @property
-    def bounds(self) -> Bounds | None:
+    def bounds(self) -> Span | None:
         """Where the value lies, canonical unit. "Not detected" on an M-protein is 0 (clinical.md HEM-3, NAD-3)."""
         if self.view.number is not None:
-            return Bounds.of(self.view.number, self.view.comparator)
+            return Span.of(self.view.number, self.view.comparator)
         if self.analyte in M_PROTEIN and self.view.nominal == "NEG":
-            return Bounds.of(Decimal(0))
+            return Span.of(Decimal(0))
         return None
 
     @property
@@ -78,8 +77,7 @@ class Result:
         """Above its own interval; a limit printed ``<b`` is itself outside (clinical.md R-2). None: cannot say."""
         if (bounds := self.bounds) is None or self.view.high is None:
             return None
-        limit = Bounds.of(self.view.high)
-        return negation(less(bounds, limit)) if self.view.high_inclusive is False else less(limit, bounds)
+        return exceeds(bounds, Span.of(self.view.high), or_equal=self.view.high_inclusive is False)
 
     def below(self) -> Truth:
         """Below its own interval; false where the interval has no lower end."""
@@ -88,14 +86,13 @@ class Result:
             return None
         if view.low is None:
             return False
-        limit = Bounds.of(view.low)
-        return at_most(bounds, limit) if view.low_inclusive is False else less(bounds, limit)
+        return falls_below(bounds, Span.of(view.low), or_equal=view.low_inclusive is False)
 
     def inside(self) -> Truth:
         if self.view.low is None and self.view.high is None:
             return None
         above = False if self.view.high is None and self.bounds is not None else self.above()
-        return all_of((negation(above), negation(self.below())))
+        return every((negation(above), negation(self.below())))
 
     def text(self) -> str:
         """Value and unit for a person, e.g. ``42.35 pg/mL``, ``<5 pg/mL``, ``POS IgG``."""

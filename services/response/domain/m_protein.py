@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from refrain.clinical.poems import Bounds, m_protein_rise
+from refrain.clinical.poems import m_protein_rise
+from refrain.clinical.threevalued import Span, Truth, falls_below, some, total
 from refrain.contracts.events import LevelState
 from services.response.domain.bands import Reading
-from services.response.domain.bounds import Truth, any_of, less, total
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import MProteinLevel, RuleSet
 from services.response.domain.series import Mark, Series, Window, first_used, lower
@@ -105,7 +105,7 @@ def _ineligible(baseline: Mark, level: MProteinLevel) -> tuple[str, ...]:
 
 
 def _measurable(mark: Mark) -> bool:
-    return mark.comparator not in ("<", "<=") and less(Bounds.of(Decimal(0)), mark.bounds) is True
+    return mark.comparator not in ("<", "<=") and falls_below(Span.of(Decimal(0)), mark.bounds) is True
 
 
 def not_measurable(value: Result) -> bool:
@@ -119,7 +119,7 @@ def _met(value: Result, baseline: Mark, level: MProteinLevel, serum: Reading | N
     fall = level.fall_to.caps(value.bounds, baseline.bounds) if value.bounds is not None else None
     if not level.immunofixation_only or fall or not not_measurable(value):
         return fall, ("CENSORED",) if fall is None else ()
-    truth = any_of((fall, serum.clonal if serum else None))
+    truth = some((fall, serum.clonal if serum else None))
     if truth is not None:
         return truth, ()
     if serum is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from refrain.clinical.threevalued import Truth, every, some
 from refrain.contracts.events import Assessment, Axis, Trajectory, Upgrade
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth, all_of, any_of
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.scans import Scan, resolved, scans_of
@@ -74,8 +74,8 @@ def judge(
     """Progression (condition P of the ladder) and the verdict on one scan."""
     summed = scan.sum
     relative = rules.pet_rise.reached(summed, nadir.bounds) if nadir else False
-    grown = all_of((relative, rules.pet_new_sum.reached(summed)))
-    p = any_of((scan.new_lesion is True, grown))
+    grown = every((relative, rules.pet_new_sum.reached(summed)))
+    p = some((scan.new_lesion is True, grown))
     if p:
         why = {"CR-PET": "a new lesion is reported" if scan.new_lesion else f"the sum rose to {scan.text()}"}
         return p, Verdict("PD-PET", levels=dict.fromkeys(PET_LEVELS, "NOT_MET"), why_not=why)

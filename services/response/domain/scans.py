@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from refrain.clinical.poems import Bounds
-from services.response.domain.bounds import Truth, all_of, any_of, at_most, negation, total
+from refrain.clinical.threevalued import Span, Truth, every, falls_below, negation, some, total
 from services.response.domain.facts import Result
 from services.response.domain.series import Mark
 
@@ -37,14 +36,16 @@ class Lesion:
     """One lesion of one scan."""
 
     name: str
-    value: Bounds | None
-    liver: Bounds | None
+    value: Span | None
+    liver: Span | None
     result: Result
 
     @property
     def resolved(self) -> Truth:
         """At or under the liver of its scan, inclusive; None without both values."""
-        return at_most(self.value, self.liver) if self.value is not None and self.liver is not None else None
+        if self.value is None or self.liver is None:
+            return None
+        return falls_below(self.value, self.liver, or_equal=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ class Scan:
         return len(told) == len({lesion.name for lesion in self.lesions}) and self.expected <= told
 
     @property
-    def sum(self) -> Bounds:
+    def sum(self) -> Span:
         """Sum of lesion SUVmax. What is not told of is unknown, not gone: then the sum is at least this."""
         known = total(lesion.value for lesion in self.lesions if lesion.value is not None)
-        return known if self.whole else Bounds(known.low, None, known.low_open)
+        return known if self.whole else Span(known.low, None, known.low_open)
 
     def mark(self) -> Mark:
         summed = self.sum
@@ -111,7 +112,7 @@ class Scan:
         """Any lesion above the liver of the scan (or so stated); a lesion without a value or liver is unknown."""
         if self.stated is False:
             return True
-        return any_of(negation(lesion.resolved) for lesion in self.lesions)
+        return some(negation(lesion.resolved) for lesion in self.lesions)
 
 
 def scans_of(results: Sequence[Result]) -> tuple[Scan, ...]:
@@ -131,12 +132,12 @@ def _lesion(result: Result) -> Lesion:
     return Lesion(name.strip().casefold(), result.bounds, _decimal(attributes.get("liver_suvmax", "")), result)
 
 
-def _decimal(text: str) -> Bounds | None:
+def _decimal(text: str) -> Span | None:
     try:
         number = Decimal(text.strip())
     except InvalidOperation:
         return None
-    return Bounds.of(number) if number.is_finite() else None
+    return Span.of(number) if number.is_finite() else None
 
 
 def resolved(scan: Scan, baseline: Scan) -> tuple[Truth, str | None]:
@@ -161,5 +162,5 @@ def resolved(scan: Scan, baseline: Scan) -> tuple[Truth, str | None]:
     if any(lesion.resolved is False for lesion in others) and scan.new_lesion is not False:
         truths.append(None)
         reason = reason or "CONFLICTING_EVIDENCE"
-    truth = all_of(truths)
+    truth = every(truths)
     return truth, reason if truth is None else None

@@ -9,16 +9,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from refrain.clinical.poems import Bounds
+from refrain.clinical.threevalued import Span, lower_of
 from refrain.clinical.values import Comparator
 from refrain.contracts.care import Line
 from refrain.contracts.events import Point
-from services.response.domain.bounds import lower_of
 from services.response.domain.facts import Result
 
 Severity = Callable[[Result], Any]
 """Orders the results of one day: the greatest is the worst."""
 
+NOT_DETECTED = Decimal(0)
+"""The number of an M-protein reported in words as not there (HEM-3)."""
 CENSORING = {"<": 0, "<=": 1, None: 2, ">=": 3, ">": 4}
 
 
@@ -27,7 +28,7 @@ def highest_is_worst(result: Result) -> tuple[Decimal, int]:
     bounds = result.bounds
     if bounds is None:
         return Decimal("-Infinity"), 0
-    number = result.view.number if result.view.number is not None else bounds.low
+    number = result.view.number if result.view.number is not None else NOT_DETECTED
     return number, CENSORING[result.view.comparator]
 
 
@@ -135,13 +136,13 @@ class Mark:
     number: Decimal | None
     comparator: Comparator | None
     collected_at: datetime
-    bounds: Bounds
+    bounds: Span
 
     @classmethod
     def of(cls, result: Result) -> Mark | None:
         if (bounds := result.bounds) is None:
             return None
-        number = result.view.number if result.view.number is not None else bounds.low
+        number = result.view.number if result.view.number is not None else NOT_DETECTED
         return cls(result.id, number, result.view.comparator, result.collected_at, bounds)
 
     def point(self) -> Point:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import takewhile
 
-from refrain.clinical.poems import Bounds
+from refrain.clinical.threevalued import Span, Truth
 from refrain.contracts.events import Assessment, Axis, Trajectory, Upgrade
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth
 from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, confirmed_at, confirmer, pair, shown
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import RuleSet
@@ -257,7 +256,7 @@ def _small(baseline: Result, rules: RuleSet) -> bool:
     """Not proven to be at least twice its own upper limit (VEGF-6)."""
     if baseline.bounds is None or baseline.view.high is None:
         return False
-    return rules.vegf_eligible.reached(baseline.bounds, Bounds.of(baseline.view.high)) is not True
+    return rules.vegf_eligible.reached(baseline.bounds, Span.of(baseline.view.high)) is not True
 
 
 def _trajectory(each: JudgedSeries, others: Sequence[Series], window: Window) -> Trajectory:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from refrain.clinical.poems import VEGF_RISE, Bounds, vegf_rise
+from refrain.clinical.poems import VEGF_RISE, vegf_rise
+from refrain.clinical.threevalued import Span, Truth, negation
 from refrain.contracts.site import SiteSettings
-from services.response.domain.bounds import Truth, negation
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.series import Mark
@@ -56,7 +56,7 @@ def _not_gradable(
     if not above:
         return ("BASELINE_NORMAL",)
     if site.vegf_baseline_2x_uln == "enforce":
-        eligible = rules.vegf_eligible.reached(baseline.bounds, Bounds.of(baseline.view.high))
+        eligible = rules.vegf_eligible.reached(baseline.bounds, Span.of(baseline.view.high))
         return () if eligible else (("CENSORED",) if eligible is None else ("BASELINE_BELOW_MINIMUM",))
     return ()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID
 
+from refrain.clinical.threevalued import EXACT, Truth
 from refrain.contracts.events import Assessability, Assessment, Axis, AxisName, LevelState, Upgrade
-from services.response.domain.bounds import EXACT, Truth
 from services.response.domain.confirmation import Confirmed
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import Rule

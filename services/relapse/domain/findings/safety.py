@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-from refrain.clinical.poems import Bounds
+from refrain.clinical.threevalued import compare
 from refrain.contracts.alerting import Finding
 from refrain.contracts.events import Assessment, RuleRef
 from services.relapse.domain import rules, wording
@@ -20,19 +19,13 @@ def igg_low(course: Course) -> Iterator[Finding]:
     def effect(each: Assessment) -> Effect:
         if each.number is None:
             return None
-        value = Bounds.of(each.number, each.comparator)
-        if certainly_below(value, course.site.igg_safety_low):
+        if compare(each.number, each.comparator, "<", course.site.igg_safety_low):
             return "opens"
-        return "closes" if value.low >= course.site.igg_safety_rearm else None
+        return "closes" if compare(each.number, each.comparator, ">=", course.site.igg_safety_rearm) else None
 
     text = wording.alert(wording.IGG_LOW, P2_72, wording.IGG_LOW_DO)
     for span in spans(course.of_analyte("IGG"), effect):
         yield _finding(course, "IGG_LOW_SAFETY", "IGG", span, text, rules.IGG_LOW, "IgG is at or above the limit again")
-
-
-def certainly_below(value: Bounds, limit: Decimal) -> bool:
-    """Strictly below at every point of a censored value (clinical.md R-8)."""
-    return value.high is not None and (value.high < limit or (value.high == limit and value.high_open))
 
 
 def treatable(course: Course) -> Iterator[Finding]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from refrain.clinical.poems import Bounds
-from services.response.domain.bounds import Truth, at_most, less, negation, times
+from refrain.clinical.threevalued import Span, Truth, exceeds, falls_below
 
 Verification = Literal["VT", "SEC", "UNV"]
 """verified in the text, secondary text, unverified and needs a clinician (clinical.md 1.1)."""
@@ -24,18 +23,16 @@ class Threshold:
     source: str
     verification: Verification
 
-    def caps(self, value: Bounds, reference: Bounds | None = None) -> Truth:
+    def caps(self, value: Span, reference: Span | None = None) -> Truth:
         """``value`` at or under the threshold (of ``reference``)."""
-        limit = self._limit(reference)
-        return at_most(value, limit) if self.inclusive else less(value, limit)
+        return falls_below(value, self._limit(reference), or_equal=self.inclusive)
 
-    def reached(self, value: Bounds, reference: Bounds | None = None) -> Truth:
+    def reached(self, value: Span, reference: Span | None = None) -> Truth:
         """``value`` at or over the threshold (of ``reference``)."""
-        limit = self._limit(reference)
-        return negation(less(value, limit)) if self.inclusive else less(limit, value)
+        return exceeds(value, self._limit(reference), or_equal=self.inclusive)
 
-    def _limit(self, reference: Bounds | None) -> Bounds:
-        return Bounds.of(self.value) if reference is None else times(reference, self.value)
+    def _limit(self, reference: Span | None) -> Span:
+        return Span.of(self.value) if reference is None else reference.times(self.value)
 
 
 @dataclass(frozen=True, slots=True)
