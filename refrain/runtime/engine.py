@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -18,7 +19,7 @@ from refrain.contracts.topics import TOPICS
 from refrain.runtime.database import WrongRevision, check, open_database, upgrade
 from refrain.runtime.grpc_server import GrpcServer
 from refrain.runtime.known import Issued
-from refrain.runtime.leaving import ExitCode, place_of
+from refrain.runtime.leaving import ExitCode, leave, place_of
 from refrain.runtime.ledger import Ledger
 from refrain.runtime.logging import start_logging
 from refrain.runtime.ports import write_ports
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 LAG_SECONDS = 2.0
 """How often the lag is read and health is told."""
+STOP_SECONDS = 15.0
+"""Longest orderly stop. A stop in the middle of a rebalance may wait for ever for a consumer that lost its group."""
 BOOTSTRAP_MILLISECONDS = 3_000
 """One attempt to reach Kafka. The client's own pauses grow to half a minute, long after Kafka is back."""
 
@@ -116,6 +119,16 @@ def cluster_id(broker: str) -> str:
         admin.close()
 
 
+class Program(faust.Worker):
+    """A worker that is gone in time once it was told to go: what it did not finish is finished by another."""
+
+    async def stop(self) -> None:
+        watch = threading.Timer(STOP_SECONDS, leave, (ExitCode.STOP_STUCK, "the stop did not come to its end"))
+        watch.daemon = True
+        watch.start()
+        await super().stop()
+
+
 def run(service: str, settings_type: Callable[[], Settings], build: Callable[[Settings], faust.App]) -> NoReturn:
     """``python -m services.<service> [worker | migrate]``; worker when nothing is said."""
     command = sys.argv[1] if len(sys.argv) > 1 else "worker"
@@ -132,7 +145,7 @@ def run(service: str, settings_type: Callable[[], Settings], build: Callable[[Se
         _refuse(ExitCode.WRONG_SETTINGS, f"The settings of {service} cannot be used: {_told(error)}")
     except WrongRevision as error:
         _refuse(ExitCode.WRONG_REVISION, str(error))
-    faust.Worker(
+    Program(
         app, quiet=True, loglevel="WARNING", blocking_timeout=0, redirect_stdouts=False, override_logging=False
     ).execute_from_commandline()  # fmt: skip
     raise AssertionError("Faust's worker ends the process")

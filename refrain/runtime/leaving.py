@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     LEDGER_AWAY = 72
     KAFKA_AWAY = 73
     WRONG_REVISION = 74
+    STOP_STUCK = 75
     WRONG_SETTINGS = 78
 
 

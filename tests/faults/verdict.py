@@ -161,11 +161,11 @@ def open_alerts(course: Course) -> dict[str, tuple[Any, ...]]:
 
 
 def nobody_left_for_a_bad_reason(fleet: Fleet, *, kafka_was_away: bool) -> Iterator[str]:
-    """An orderly stop is in time and ends with 0, or with the signal where a process had not quite started; by itself
-    a worker goes only where Kafka was away."""
+    """An orderly stop is in time: with 0, with the signal where a process had not quite started, or with the code of
+    a stop that Faust did not end. By itself a worker goes only where Kafka was away."""
     for (service, told, code), times in fleet.exits.items():
         allowed: dict[str, set[int]] = {
-            "SIGTERM": {0, -15},
+            "SIGTERM": {0, -15, ExitCode.STOP_STUCK},
             "SIGKILL": {-9},
             BY_ITSELF: KAFKA_WAS_AWAY if kafka_was_away else set(),
         }
