@@ -19,7 +19,7 @@ import grpc
 from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
-from refrain.contracts.events import Alert, AlertClosed, AlertRaised, AlertRetracted, PatientId
+from refrain.contracts.events import Alert, AlertAmended, AlertClosed, AlertRaised, AlertRetracted, PatientId
 from refrain.contracts.topics import Topic
 
 T = TypeVar("T")
@@ -124,7 +124,8 @@ def standing(alerts: list[Alert]) -> set[tuple[str, str, str, str]]:
     open_now: dict = {}
     notices = {event.alert for event in alerts if isinstance(event, AlertRaised) and event.notice}
     for event in alerts:
-        if isinstance(event, AlertClosed | AlertRetracted):
+        ended = isinstance(event, AlertAmended) and not event.still_open
+        if ended or isinstance(event, AlertClosed | AlertRetracted):
             for alert in (event.alert, *getattr(event, "with_alerts", ())):
                 open_now.pop(alert, None)
         elif event.alert not in notices:
