@@ -236,3 +236,54 @@ def test_low_counts_without_a_recorded_engraftment_are_not_expected_for_ever(
     count = write.result("c", "PLT", "30", (given + timedelta(days=after)).isoformat(), "10*9/L", "150-450")
     assessed = assess(write.patient(count, exposures=[{"drug": "melphalan", "dates": [given.isoformat()]}]))
     assert ("EXP" in write.flag(assessed, "c")["interpretation"]) == expected
+
+
+# --- SER-5, FAT-1: two results of one date ---
+
+
+def test_a_worse_result_of_the_same_date_goes_on_with_the_same_watch(write: Any) -> None:
+    course = [write.vegf("b", "400", "2025-01-03"), write.vegf("n", "90", "2025-02-06")]
+    first = write.vegf("r", "170", "2025-04-06")
+    worse = write.vegf("s", "180", "2025-04-06T18:00:00Z")
+    assessed = assess(write.patient(*course, first, worse))
+    assert "ALERT_RETRACTED" not in write.kinds(assessed)
+    assert [(alert["state"], alert["evidence"]) for alert in assessed["alerts"] if "WATCH" in alert["kind"]] == [
+        ("closed", ["n", "r"]),
+        ("open", ["n", "s"]),
+    ]
+    assert assessed["course"][-1]["ladders"]["vegf"] == "WATCH"
+
+
+def test_a_lower_igg_of_the_same_date_goes_on_with_the_same_alert(write: Any) -> None:
+    low = [
+        write.result(name, "IGG", value, f"2025-02-06T{hour}:00:00Z", "g/L")
+        for name, value, hour in (("a", "3.9", "08"), ("c", "3.5", "12"), ("d", "4.6", "18"))
+    ]
+    assessed = assess(write.patient(*low))
+    assert write.kinds(assessed, "open", "amended") == ["IGG_LOW_SAFETY"]
+    assert "ALERT_RETRACTED" not in write.kinds(assessed)
+
+
+@pytest.mark.parametrize(
+    ("value", "comparator", "told"),
+    [("4", "", []), ("3.99", "", ["IGG_LOW_SAFETY"]), ("4", "<", ["IGG_LOW_SAFETY"]), ("5", "<", [])],
+)
+def test_the_safety_limit_of_igg_is_strict(write: Any, value: str, comparator: str, told: list[str]) -> None:
+    assert write.kinds(assess(write.patient(write.result("g", "IGG", comparator + value, "2025-02-06", "g/L")))) == told
+
+
+@pytest.mark.parametrize(("value", "state"), [("4.49", "open"), ("4.5", "closed"), (">4.4", "open")])
+def test_the_safety_alert_of_igg_ends_at_4_5(write: Any, value: str, state: str) -> None:
+    low = write.result("g", "IGG", "3.5", "2025-02-06", "g/L")
+    assessed = assess(write.patient(low, write.result("h", "IGG", value, "2025-03-06", "g/L")))
+    assert [alert["state"] for alert in assessed["alerts"] if alert["kind"] == "IGG_LOW_SAFETY"] == [state]
+
+
+def test_an_abnormal_baseline_without_its_specimen_is_still_summed_up_and_rechecked(write: Any) -> None:
+    start = write.vegf("b", "247", "2025-01-03", specimen=None)
+    later = write.vegf("n", "42", "2025-02-06", limits="0-96")
+    other = write.vegf("m", "50", "2025-02-07", specimen="SERUM")
+    assessed = assess(write.patient(start, later, other))
+    [summary] = [alert for alert in assessed["alerts"] if alert["kind"] == "ABNORMAL_SUMMARY"]
+    assert (summary["state"], summary["evidence"]) == ("closed", ["b"])
+    assert write.axis(assessed, "vegf")["status"] == "not-assessable"

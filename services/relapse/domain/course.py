@@ -28,6 +28,10 @@ BAND_DRUGS = frozenset({"daratumumab", "isatuximab", "elotuzumab"})
 """IgG-kappa antibodies that show on immunofixation (clinical.md 13.1). ASH-D, VT; the last two UNV."""
 
 
+NOT_WORST_OF_DAY = "NOT_WORST_OF_DAY"
+"""Response's mark on a usable result of a date that another one stands for (SER-5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One therapy line: when it ran, and what response says of it (None while no snapshot knows it)."""
@@ -106,13 +110,13 @@ class Course:
     # --- results ---
 
     def of_analyte(self, analyte: str) -> tuple[Assessment, ...]:
-        """Every usable result of an analyte over the whole history and all its series, oldest first."""
+        """Every result of an analyte that holds, over the whole history and all its series, oldest first."""
         found = {
             each.result: each
             for trajectory in self._all_trajectories()
             if trajectory.analyte == analyte
             for each in trajectory.assessments
-            if not each.excluded
+            if counts(each)
         }
         return tuple(sorted(found.values(), key=_lowest_last))
 
@@ -152,8 +156,8 @@ class Course:
         shown: dict[UUID, tuple[Evidence, datetime, bool]] = {}
         for trajectory in self._all_trajectories():
             for each in trajectory.assessments:
-                if each.result not in shown or not each.excluded:
-                    shown[each.result] = (_of_assessment(each), each.issued_at, not each.excluded)
+                if each.result not in shown or counts(each):
+                    shown[each.result] = (_of_assessment(each), each.issued_at, counts(each))
         for line in self.snapshot.lines if self.snapshot else ():
             for flag in line.baseline_abnormal:
                 evidence, issued_at, _ = shown.get(flag.result) or self._of_flag(flag, line)
@@ -207,6 +211,11 @@ def _lowest_last(each: Assessment) -> tuple[object, ...]:
     """Of two results of one instant the lower one is the later: a low value is never closed by its twin."""
     number = -each.number if each.number is not None else 0
     return (each.collected_at, number, str(each.result))
+
+
+def counts(each: Assessment) -> bool:
+    """Whether a result holds: used, or only not the one that stands for its date (SER-5)."""
+    return set(each.excluded) <= {NOT_WORST_OF_DAY}
 
 
 def counted(trajectory: Trajectory) -> tuple[Assessment, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from refrain.contracts.events import Assessment, Trajectory
-from services.relapse.domain.course import counted
+from services.relapse.domain.course import counted, counts
 
 EpisodeState = Literal["WATCH", "CONFIRMED", "STALLED", "RESOLVED"]
 
@@ -24,10 +24,12 @@ class Sample:
     collected_at: datetime
     analyte: str
     caveats: tuple[str, ...] = ()
+    stands_for: tuple[UUID, ...] = ()
+    """Other results of its series and date (SER-5): an episode that one of them opened is this one."""
 
     @classmethod
-    def of(cls, each: Assessment) -> Sample:
-        return cls(each.result, each.day, each.collected_at, each.analyte, each.caveats)
+    def of(cls, each: Assessment, stands_for: tuple[UUID, ...] = ()) -> Sample:
+        return cls(each.result, each.day, each.collected_at, each.analyte, each.caveats, stands_for)
 
     def order(self) -> tuple[object, ...]:
         return (self.day, self.collected_at, str(self.result))
@@ -67,11 +69,11 @@ def fold_series(
     """
     episodes: list[Episode] = []
     watch: Episode | None = None
-    steps = counted(trajectory)
+    steps, same_day = counted(trajectory), _same_day(trajectory)
     for place, each in enumerate(steps):
         if watch is None:
             if each.p == "met":
-                watch = _opened(each, steps[:place], deferred(each.day))
+                watch = _opened(each, steps[:place], deferred(each.day), same_day)
             continue
         if each.p not in ("met", "not_met") or each.day <= watch.judged.day:
             continue
@@ -79,24 +81,36 @@ def fold_series(
             episodes.append(replace(watch, state="RESOLVED", judged=Sample.of(each), ends=each.day, deferred=False))
             watch = None
         elif deferred(each.day):
-            watch = _further(watch, each, deferred=True)
+            watch = _further(watch, each, same_day, deferred=True)
         else:
             falling = any(later.p == "not_met" for later in steps[place + 1 :])
-            confirmed = _further(watch, each, deferred=False)
+            confirmed = _further(watch, each, same_day, deferred=False)
             return (*episodes, replace(confirmed, state="CONFIRMED", ends=each.day, falling=falling))
     if watch is not None:
         episodes.append(_stalled(watch, trajectory, switched_on))
     return tuple(episodes)
 
 
-def _opened(each: Assessment, before: Sequence[Assessment], in_window: bool) -> Episode:
-    sample = Sample.of(each)
+SameDay = Mapping[date, tuple[UUID, ...]]
+
+
+def _same_day(trajectory: Trajectory) -> SameDay:
+    """Usable results of each date that another one stands for."""
+    others: dict[date, tuple[UUID, ...]] = {}
+    for each in trajectory.assessments:
+        if each.excluded and counts(each):
+            others[each.day] = (*others.get(each.day, ()), each.result)
+    return others
+
+
+def _opened(each: Assessment, before: Sequence[Assessment], in_window: bool, same_day: SameDay) -> Episode:
+    sample = Sample.of(each, same_day.get(each.day, ()))
     basis = (each.nadir.result,) if each.nadir else _confirmed_negative(before)
     return Episode(met=(sample,), basis=basis, state="WATCH", judged=sample, deferred=in_window)
 
 
-def _further(watch: Episode, each: Assessment, *, deferred: bool) -> Episode:
-    sample = Sample.of(each)
+def _further(watch: Episode, each: Assessment, same_day: SameDay, *, deferred: bool) -> Episode:
+    sample = Sample.of(each, same_day.get(each.day, ()))
     return replace(watch, met=(*watch.met, sample), judged=sample, deferred=deferred)
 
 

@@ -11,6 +11,9 @@ from refrain.contracts.events import BaselineFlag, Recheck
 from services.response.domain.facts import AWAITS_REVIEW, CourseFacts, Result
 from services.response.domain.series import Window
 
+STILL_CAME = AWAITS_REVIEW | {"SPECIMEN_UNKNOWN", "INTERFERENCE_BEVACIZUMAB"}
+"""Holds of a result that is flagged and shown all the same: abnormal is abnormal, and a repeat is a repeat."""
+
 
 def baseline_draw(facts: CourseFacts, window: Window) -> tuple[datetime | None, tuple[BaselineFlag, ...]]:
     """The last date of collection before the first dose, and every abnormal result of that date."""
@@ -77,8 +80,8 @@ def _urine_immunofixation(facts: CourseFacts, window: Window) -> Iterator[Rechec
 
 
 def _done(result: Result) -> bool:
-    """A repeat that came: final with a value, even where a person still has to look at it."""
-    return result.usable or set(result.excluded) <= AWAITS_REVIEW
+    """Final with a value, even where a person still has to look at it or no response may use it."""
+    return result.usable or set(result.excluded) <= STILL_CAME
 
 
 def _recheck(

@@ -140,4 +140,6 @@ def _episode(episode: Episode) -> str:
 
 
 def _covers(episode: Episode) -> tuple[str, ...]:
-    return tuple(str(sample.result) for sample in episode.met[1:])
+    """What may have opened the episode before an earlier sample, or a worse one of its date, became known."""
+    others = (result for sample in episode.met for result in sample.stands_for)
+    return (*(str(sample.result) for sample in episode.met[1:]), *(str(result) for result in others))

@@ -21,7 +21,8 @@ def igg_low(course: Course) -> Iterator[Finding]:
             return None
         if compare(each.number, each.comparator, "<", course.site.igg_safety_low):
             return "opens"
-        return "closes" if compare(each.number, each.comparator, ">=", course.site.igg_safety_rearm) else None
+        again = compare(each.number, each.comparator, ">=", course.site.igg_safety_rearm)
+        return "closes" if again and not each.excluded else None
 
     text = wording.alert(wording.IGG_LOW, P2_72, wording.IGG_LOW_DO)
     for span in spans(course.of_analyte("IGG"), effect):
@@ -34,7 +35,7 @@ def treatable(course: Course) -> Iterator[Finding]:
     def effect(each: Assessment) -> Effect:
         if each.below:
             return "opens"
-        return "closes" if each.inside else None
+        return "closes" if each.inside and not each.excluded else None
 
     text = wording.alert(wording.B12_LOW, P2_72, wording.B12_LOW_DO)
     for span in spans(course.of_analyte("B12"), effect):
