@@ -47,7 +47,7 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
                     refused.append(f"Message {sent}: {trouble}")
             if moment.records:
                 wait_for_engines(bootstrap)
-                say(f"{moment.at:%Y-%m-%d}: {len(moment.records)} results went in, and through all engines.")
+                say(f"{moment.at:%Y-%m-%d}: results in, and through all engines: {len(moment.records)}.")
     wait_for_engines(bootstrap)
     return Sent(sent, questions.duplicates(grpc, "case-report") - duplicates, tuple(refused))
 
