@@ -14,7 +14,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
 
-from refrain.cli.timeline_parts import Json, TimelineError, doses, event_body, event_key, read_days, read_time
+from refrain.cli.timeline_parts import (
+    Json,
+    TimelineError,
+    an_object,
+    doses,
+    event_body,
+    event_key,
+    read_days,
+    read_time,
+)
 from refrain.cli.timeline_site import site_of
 from refrain.clinical import statuses
 from refrain.clinical.analytes import CATALOGUE, Analyte
@@ -116,8 +125,8 @@ class _Reader:
     # --- what is known before the first observation ---
 
     def standing(self) -> Iterator[CareEvent]:
-        if stated := self.document.get("clone"):
-            evidence = [text for part in (stated.get("evidence") or {}).values() for text in part]
+        if stated := an_object("clone", self.document.get("clone")):
+            evidence = [text for part in an_object("clone.evidence", stated.get("evidence")).values() for text in part]
             clone = {"type": "clone_stated", "heavy": stated.get("heavy"), "light": stated.get("light")}
             yield self._care("clone", "clone", KNOWN_BEFORE, clone | {"evidence": evidence}, known=False)
         for place, line in self._each("therapy_lines"):
@@ -157,7 +166,7 @@ class _Reader:
             observed = [self._observed(where, record) for where, record in _listed(f"{place}.observations", point)]
             yield from observed
             known = max((at for at, _ in observed), default=None) or self._point_time(place, point)
-            if found := point.get("clinical"):
+            if found := an_object(f"{place}.clinical", point.get("clinical")):
                 yield self._finding(place, point, found, known)
             for where, event in _listed(f"{place}.events", point):
                 yield self._event(where, event, known)
@@ -252,7 +261,8 @@ class _Reader:
     def _day_zero(self) -> date | None:
         """Day 0 of relative days: the stated one, else the start of the first line that is listed."""
         lines = self.document.get("therapy_lines") or [{}]
-        said = (self.document.get("synthetic_anchoring") or {}).get("c1d1") or lines[0].get("start")
+        anchoring = an_object("synthetic_anchoring", self.document.get("synthetic_anchoring"))
+        said = anchoring.get("c1d1") or an_object("therapy_lines[0]", lines[0]).get("start")
         return self._time("synthetic_anchoring.c1d1", said).astimezone(self.zone).date() if said else None
 
     def _age(self, collected: datetime) -> AgeAtCollection | None:
@@ -269,9 +279,7 @@ class _Reader:
     ) -> Observation:  # fmt: skip
         if not record.get("id") or not record.get("code"):
             raise TimelineError(f"{place}: an observation needs an 'id' and a 'code' of the analyte catalogue")
-        received = record.get("received") or {}
-        if not isinstance(received, Mapping):
-            raise TimelineError(f"{place}.received: an object with 'value', 'unit' and 'range' is expected here")
+        received = an_object(f"{place}.received", record.get("received"))
         text, unit, limits = (_text(received.get(part)) for part in ("value", "unit", "range"))
         analyte, noted = _analyte(record)
         reading = read_result(analyte, "", (text,), unit, (limits,))

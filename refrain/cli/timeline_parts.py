@@ -20,6 +20,15 @@ class TimelineError(ValueError):
     """A document that cannot be read; the message says where and what to do."""
 
 
+def an_object(place: str, value: Json) -> Mapping[str, Json]:
+    """The value, an object of the document; an empty one where there is none."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TimelineError(f"{place}: an object is expected here")
+    return value
+
+
 def read_time(place: str, text: Json, zone: ZoneInfo) -> tuple[datetime, datetime, TimePrecision]:
     """A time and the interval its precision leaves open; a bare date is that calendar day in the site's zone."""
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from refrain.cli.timeline_parts import Json, TimelineError
+from refrain.cli.timeline_parts import Json, TimelineError, an_object
 from refrain.contracts.site import SiteSettings
 
 ELSEWHERE = re.compile(r"note|imwg\..*|p1\..*|p2\..*|dq\.ack|m_component_source|alert_on_preliminary")
@@ -25,15 +26,17 @@ RATIO = re.compile(r"\s*>\s*(?P<above>[0-9.]+)\s*,\s*<\s*(?P<below>[0-9.]+)\s*")
 
 def site_of(document: Mapping[str, Json]) -> SiteSettings:
     """The validated settings; :class:`TimelineError` names the keys that cannot be used."""
-    given = document.get("site_config") or {}
-    if not isinstance(given, Mapping):
-        raise TimelineError("site_config: an object is expected here, with the keys of clinical.md section 21")
+    given = an_object("site_config", document.get("site_config"))
     settings = dict(part for key, value in given.items() if value is not None for part in _setting(key, value))
     try:
-        return SiteSettings.model_validate(settings | {"catalogue": document.get("catalogue") or ()})
+        site = SiteSettings.model_validate(settings | {"catalogue": document.get("catalogue") or ()})
+        ZoneInfo(site.time_zone)
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_input=False))
         raise TimelineError(f"site_config or catalogue: cannot use {wrong} (clinical.md section 21)") from None
+    except (ZoneInfoNotFoundError, OSError):
+        raise TimelineError("site_config: time_zone is a name such as Europe/Berlin") from None
+    return site
 
 
 def _setting(key: str, value: Json) -> Iterator[tuple[str, Json]]:

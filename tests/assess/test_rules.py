@@ -287,3 +287,21 @@ def test_an_abnormal_baseline_without_its_specimen_is_still_summed_up_and_rechec
     [summary] = [alert for alert in assessed["alerts"] if alert["kind"] == "ABNORMAL_SUMMARY"]
     assert (summary["state"], summary["evidence"]) == ("closed", ["b"])
     assert write.axis(assessed, "vegf")["status"] == "not-assessable"
+
+
+# --- G-10: every call and alert says where its rule comes from and how well it is known ---
+
+
+def test_every_call_and_alert_carries_its_rule(write: Any) -> None:
+    marks = {"verified-in-text", "secondary", "unverified-needs-clinician"}
+    course = [write.vegf("b", "400", "2025-01-03"), write.vegf("n", "90", "2025-02-06")]
+    assessed = assess(
+        write.patient(*course, write.vegf("r", "170", "2025-04-06"), write.band("i", "NEG", "2025-04-06"))
+    )
+    said = [*assessed["course"][-1]["axes"].values(), *assessed["alerts"]]
+    assert len(said) > 6
+    for each in said:
+        assert each["rule_id"]
+        assert each["rule_version"]
+        assert each["source"]
+        assert each["verification"] in marks

@@ -31,7 +31,7 @@ def test_ids_of_quality_notes_are_unique(write: Any) -> None:
         ({"issued_at": "2025-01-03T08:00:00"}, "observations[0].issued_at", "zone"),
         ({"collected_at": None}, "observations[0]", "collected_at"),
         ({"code": None}, "observations[0]", "'code'"),
-        ({"received": "400"}, "observations[0].received", "'value'"),
+        ({"received": "400"}, "observations[0].received", "object"),
         ({"isotype": {"heavy": "IgX"}}, "observations[0].isotype", "IgG"),
     ],
 )
@@ -55,6 +55,11 @@ def test_a_broken_observation_is_named(write: Any, broken: dict[str, Any], place
         ({"subject": {"id": "x", "birth_date": "31.1.1970"}}, "subject.birth_date"),
         ({"site_config": {"gap.recheck_days": "soon"}}, "gap_recheck_days"),
         ({"site_config": {"no.such_key": 1}}, "no_such_key"),
+        ({"site_config": {"time_zone": "Mars/Base"}}, "time_zone"),
+        ({"clone": "IgG lambda"}, "clone"),
+        ({"clone": {"heavy": "IgX"}}, "clone_stated.heavy"),
+        ({"timepoints": [{"date": "2025-02-01", "clinical": "better"}]}, "timepoints[0].clinical"),
+        ({"catalogue": [{"analyte": "PLT"}]}, "catalogue.0.specimen"),
     ],
 )
 def test_a_broken_part_is_named(write: Any, part: dict[str, Any], place: str) -> None:

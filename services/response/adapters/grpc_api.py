@@ -126,7 +126,7 @@ def _rule_set(name: str) -> api.RuleSet:
         api.LevelRule(
             level=rule.level, says=rule.says,
             rule=events_pb2.Rule(
-                id=rule.id, version=rule.version, source=rule.source, verification=rule.verification
+                id=rule.id, version=rule.version, source=rule.source, verification=rule.how_verified
             ),
         )
         for rule in found.rules.values()

@@ -24,7 +24,7 @@ def clinical_axis(care: Iterable[CareEvent], window: Window, rules: RuleSet) -> 
         axis="CLINICAL", as_of=event.event_id, call=overall, assessability="ASSESSED" if overall else "NE",
         reasons=() if overall else ("NO_DATA",), confirmation="not_required", symptoms=newest.symptoms,
         best_response=None, rule_id=rule.id, rule_version=rule.version, source=rule.source,
-        verification=rule.verification, evidence=tuple(event.event_id for event in newest.events),
+        verification=rule.how_verified, evidence=tuple(event.event_id for event in newest.events),
         why_not=_why_not(overall, known),
     )  # fmt: skip
 

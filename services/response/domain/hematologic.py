@@ -242,7 +242,7 @@ def _axis(walk: Walk, facts: CourseFacts, window: Window, analyte: str | None) -
         baseline=baseline.point() if baseline else None, nadir=running.point() if running else None,
         nadir_confirmed=_nadir_confirmed(walk, running), percent_from_baseline=percent(now, baseline),
         percent_over_nadir=percent(now, running), last_assessable=_last_assessable(told, walk),
-        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.verification,
+        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.how_verified,
         evidence=ids(*told.crh.evidence, told.m.sample if told.m else None), why_not=told.why_not,
     )  # fmt: skip
 

@@ -151,7 +151,7 @@ def _axis(judged: Sequence[JudgedScan], baseline: Scan | None, nadir: Mark | Non
         caveats=_caveats(scan, verdict, used), best_response=best.level,
         baseline=start.point() if start else None, nadir=nadir.point() if nadir else None,
         percent_from_baseline=percent(scan.mark(), start), percent_over_nadir=percent(scan.mark(), nadir),
-        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.verification,
+        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.how_verified,
         evidence=tuple(result.id for result in used), why_not=verdict.why_not,
     )  # fmt: skip
 

@@ -191,7 +191,7 @@ def _assessed(
         nadir_confirmed=_nadir_confirmed(each, running) if running else None,
         percent_from_baseline=percent(now, at_baseline), percent_over_nadir=percent(now, running),
         last_assessable=_last_call(others) if each.switched else None, rule_id=rule.id, rule_version=rule.version,
-        source=rule.source, verification=rule.verification,
+        source=rule.source, verification=rule.how_verified,
         evidence=(*ids(baseline, confirmed.sample if confirmed else None, sample),), why_not=verdict.why_not,
     )  # fmt: skip
 

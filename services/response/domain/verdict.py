@@ -100,7 +100,7 @@ def no_call(axis: AxisName, rule: Rule, *reasons: str, call: str | None = None) 
     """An axis with nothing proven."""
     return Axis(
         axis=axis, call=call, assessability=assessability(False, reasons), reasons=reasons,
-        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.verification,
+        rule_id=rule.id, rule_version=rule.version, source=rule.source, verification=rule.how_verified,
     )  # fmt: skip
 
 

@@ -35,6 +35,12 @@ class Threshold:
         return Span.of(self.value) if reference is None else reference.times(self.value)
 
 
+IN_WORDS: Mapping[Verification, str] = {
+    "VT": "verified-in-text", "SEC": "secondary", "UNV": "unverified-needs-clinician",
+}  # fmt: skip
+"""The mark as it travels on a call (clinical.md 1.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One level as a clinician reads it: quoted in every call."""
@@ -45,6 +51,11 @@ class Rule:
     source: str
     verification: Verification
     version: str = "1.0.0"
+
+    @property
+    def how_verified(self) -> str:
+        """The mark in words, for the call that quotes the rule."""
+        return IN_WORDS[self.verification]
 
 
 @dataclass(frozen=True, slots=True)
