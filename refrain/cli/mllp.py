@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from services.intake.domain.er7 import header_of
 from services.intake.domain.framing import Framer, wrap
 
 ANSWER_SECONDS = 40.0
@@ -22,10 +23,11 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """MSA-1, and the error texts (never values) that came with it."""
+    """MSA-1, the error texts (never values) that came with it, and MSA-2: which message it answers."""
 
     code: str
     causes: tuple[str, ...]
+    control_id: str = ""
 
     @property
     def positive(self) -> bool:
@@ -53,18 +55,15 @@ class MllpClient:
         self._socket = None
 
     def send(self, message: bytes) -> Answer:
-        """Send one message (without its frame) and wait. Unanswered when none comes; OSError when nobody listens."""
-        if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=self._timeout)
-            self._framer = Framer()
+        """Send one message (without its frame) and wait for the answer that names it.
+
+        Unanswered when none comes; OSError when nobody listens. Answers to earlier messages are passed over: a
+        second one may follow a commit answer, and one may come that was not wanted.
+        """
+        connection = self._connected()
         try:
-            self._socket.sendall(wrap(message))
-            while True:
-                data = self._socket.recv(CHUNK_BYTES)
-                if not data:
-                    raise Unanswered("the connection was closed without an answer")
-                if frames := self._framer.feed(data):
-                    return read_answer(frames[0].payload)
+            connection.sendall(wrap(message))
+            return self._answer(connection, _control_id(message))
         except (OSError, Unanswered) as problem:
             self.close()
             if isinstance(problem, TimeoutError):
@@ -72,6 +71,43 @@ class MllpClient:
             if isinstance(problem, OSError):
                 raise Unanswered("the connection broke before the answer") from problem
             raise
+
+    def post(self, message: bytes) -> None:
+        """Send one message that wants no answer. OSError when nobody listens or the connection breaks."""
+        try:
+            self._connected().sendall(wrap(message))
+        except OSError:
+            self.close()
+            raise
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=self._timeout)
+            self._framer = Framer()
+        return self._socket
+
+    def _answer(self, connection: socket.socket, control_id: str) -> Answer:
+        while True:
+            data = connection.recv(CHUNK_BYTES)
+            if not data:
+                raise Unanswered("the connection was closed without an answer")
+            for frame in self._framer.feed(data):
+                answer = read_answer(frame.payload)
+                if not control_id or answer.control_id.strip() in ("", control_id):
+                    return answer
+
+
+def wants_answer(message: bytes) -> bool:
+    """Whether MSH-15 and MSH-16 ask for an answer (feeds.md section 5)."""
+    header = header_of(message)
+    return header is None or header.raw(15).strip() != "NE" or header.raw(16).strip() not in ("", "NE")
+
+
+def _control_id(message: bytes) -> str:
+    """MSH-10, by which its answer is known; empty for one that character sets may change on the way."""
+    header = header_of(message)
+    control_id = header.raw(10).strip() if header else ""
+    return control_id if control_id.isascii() else ""
 
 
 def read_answer(payload: bytes) -> Answer:
@@ -85,7 +121,7 @@ def read_answer(payload: bytes) -> Answer:
     ]
     if not causes and _first(msa, 3):
         causes = [_first(msa, 3)]
-    return Answer(_first(msa, 1) or "?", tuple(causes))
+    return Answer(_first(msa, 1) or "?", tuple(causes), msa[2] if len(msa) > 2 else "")
 
 
 def _first(segment: list[str], field: int) -> str:

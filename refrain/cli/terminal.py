@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from refrain.cli.problems import CannotStart
 
@@ -30,8 +32,16 @@ err = _console(stderr=True)
 
 def fail(sentence: str) -> NoReturn:
     """Say what is wrong and what to do, and end with exit code 1."""
-    err.print(f"[bold red]✗[/] {sentence}", soft_wrap=True)
+    err.print(f"[bold red]✗[/] {escape(sentence)}", soft_wrap=True)
     raise typer.Exit(1)
+
+
+def content(path: Path) -> bytes:
+    """What is in a file; a sentence when it may not be read."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        fail(f"{path} cannot be read: {problem.strerror}.")
 
 
 def sentences(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

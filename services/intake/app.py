@@ -31,7 +31,7 @@ from services.intake.domain.er7 import header_of
 from services.intake.domain.framing import Frame
 from services.intake.domain.profile import Profile, choose
 from services.intake.domain.reasons import REASONS
-from services.intake.domain.translate import refuse, refuse_too_large, translate
+from services.intake.domain.translate import refuse, translate_frame
 from services.intake.domain.translation import QuarantinedPart, Translation
 
 log = logging.getLogger(__name__)
@@ -112,9 +112,7 @@ class Intake:
         profile = self._profile(frame.payload, listener)
         started = time.thread_time()
         try:
-            if frame.too_large:
-                return refuse_too_large(frame, profile, received_at)
-            return translate(frame.payload, profile, received_at, listener=listener)
+            return translate_frame(frame, profile, received_at, listener=listener)
         except Exception as error:  # noqa: BLE001 - the edge of the message; the text may quote it
             log.error("a message broke the translator", extra={"reason": type(error).__name__, "hash": frame.sha256})
             return refuse(frame.payload, profile, received_at, "internal_error")

@@ -62,7 +62,7 @@ def test_down_without_a_stack_is_harmless() -> None:
 def listed(*arguments: str) -> list[dict[str, object]]:
     shown = run(app, ["translate", *arguments])
     assert shown.exit_code == 0, shown.output
-    return [json.loads(line) for line in shown.output.splitlines()]
+    return [json.loads(line) for line in shown.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,53 @@ def test_a_profile_that_does_not_exist_is_a_sentence(tmp_path: Path) -> None:
     assert (shown.exit_code, "There is no profile nobody" in shown.output) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"sender: x\nzone: Mars/Olympus\n", "zone is not an IANA time zone"),
+        (b"sender: [\n", "not YAML, line 2"),
+        (b"\xff\xfe", "not a text in UTF-8"),
+        (b"sender: x\nzone: UTC\ncolour: red\n", "colour: Extra inputs are not permitted"),
+        (None, "cannot be read: Is a directory"),
+    ],
+)
+def test_a_profile_that_is_none_is_a_sentence(tmp_path: Path, content: bytes | None, says: str) -> None:
+    message = tmp_path / "a.hl7"
+    message.write_text(MESSAGE)
+    profile = tmp_path / "profile.yaml"
+    if content is None:
+        profile.mkdir()
+    else:
+        profile.write_bytes(content)
+    shown = run(app, ["translate", str(message), "--profile", str(profile)])
+    assert (shown.exit_code, says in " ".join(shown.stderr.split())) == (1, True)
+
+
+def test_what_cannot_be_used_is_listed_with_its_place_and_said_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].hl7"
+    broken = MESSAGE.format(number=2).replace("0012345^^^WEST^MR", "")
+    path.write_bytes(wrap(broken.encode()) + wrap(MESSAGE.format(number=1).encode())[:-30])
+    shown = run(app, ["translate", str(path)])
+    assert shown.exit_code == 0
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [(one["ack"], one["quarantined"]) for one in found] == [
+        ("AE", [{"place": "PID[1]-3", "reason": "no_patient_id"}]),
+        ("AR", [{"place": "MSH[1]", "reason": "frame_incomplete"}]),
+    ]
+    words = " ".join(shown.stderr.split())
+    assert "a[1].hl7#0: no_patient_id at PID[1]-3. No identifier of a type that the profile names." in words
+    assert "a[1].hl7#1: frame_incomplete at MSH[1]. The file breaks off inside the message." in words
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n \n"])
+def test_a_file_without_a_message_leaves_a_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.hl7"
+    path.write_bytes(content)
+    shown = run(app, ["translate", str(path)])
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert "there is no message in it" in shown.stderr
+
+
 # --- send ---
 
 
@@ -138,10 +185,13 @@ def door() -> Iterator[tuple[str, list[str]]]:
             with connection:
                 framer = Framer()
                 while data := connection.recv(65_536):
-                    for _ in framer.feed(data):
+                    for frame in framer.feed(data):
                         if not (code := codes.pop(0)):
                             break
-                        connection.sendall(wrap(f"MSH|^~\\&|R\rMSA|{code}|1\rERR||PID^1|101^Missing|E|cause".encode()))
+                        control_id = frame.payload.split(b"|")[9].decode() if b"|P|" in frame.payload else ""
+                        for one in code.split():
+                            answer = f"MSH|^~\\&|R\rMSA|{one}|{control_id}\rERR||PID^1|101^Missing|E|cause"
+                            connection.sendall(wrap(answer.encode()))
                     else:
                         continue
                     break
@@ -196,8 +246,44 @@ def test_nobody_there_is_a_sentence(three: str) -> None:
     assert (shown.exit_code, "Nobody listens" in shown.output) == (1, True)
 
 
-def test_an_address_without_a_port_is_a_sentence(three: str) -> None:
-    assert "HOST:PORT" in run(app, ["send", three, "--to", "localhost"]).output
+@pytest.mark.parametrize("to", ["localhost", ":2575", "localhost:", "localhost:70000", "localhost:0", "localhost:²"])
+def test_an_address_without_a_usable_port_is_a_sentence(three: str, to: str) -> None:
+    shown = run(app, ["send", three, "--to", to])
+    assert (shown.exit_code, "HOST:PORT" in shown.output) == (1, True)
+
+
+def test_a_second_answer_is_not_taken_for_that_of_the_next_message(door: tuple[str, list[str]], three: str) -> None:
+    to, codes = door
+    codes += ["CA AE", "CA AE", "CA AE"]
+    shown = run(app, ["send", three, "--to", to])
+    assert (shown.exit_code, "AE" in shown.output) == (0, False)
+
+
+def test_a_message_that_wants_no_answer_is_not_waited_for(door: tuple[str, list[str]], tmp_path: Path) -> None:
+    to, codes = door
+    path = tmp_path / "quiet.hl7"
+    quiet = MESSAGE.format(number=1).replace("|2.5.1\r", "|2.5.1|||NE|NE\r")
+    path.write_text(quiet + MESSAGE.format(number=2), newline="")
+    codes += ["AE", "AA"]
+    shown = run(app, ["send", str(path), "--to", to])
+    assert (shown.exit_code, "no answer wanted" in shown.output) == (0, True)
+
+
+def test_half_a_message_is_not_sent_as_a_whole_one(door: tuple[str, list[str]], tmp_path: Path) -> None:
+    to, codes = door
+    path = tmp_path / "half.hl7"
+    path.write_bytes(wrap(MESSAGE.format(number=1).encode()) + wrap(MESSAGE.format(number=2).encode())[:-30])
+    codes += ["AA", "AA"]
+    shown = run(app, ["send", str(path), "--to", to])
+    assert (shown.exit_code, codes) == (1, ["AA"])
+    assert "half.hl7#1: the file breaks off" in shown.output
+
+
+def test_a_file_without_a_message_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "[empty].hl7"
+    path.write_bytes(b"\r\n")
+    shown = run(app, ["send", str(path), "--to", "127.0.0.1:1"])
+    assert (shown.exit_code, "[empty].hl7: there is no message in it" in shown.output) == (1, True)
 
 
 def test_silence_is_not_an_answer(door: tuple[str, list[str]]) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from services.intake.adapters import files
-from services.intake.adapters.files import FileFeed, frames_of
+from services.intake.adapters.files import FileFeed
 from services.intake.adapters.publisher import NotStored
+from services.intake.domain.file_messages import frames_of_file
 from services.intake.domain.framing import Frame, wrap
 from services.intake.domain.profile import permissive
-from services.intake.domain.translate import translate
+from services.intake.domain.translate import translate_frame
 from services.intake.domain.translation import Translation
 
 Take = Callable[[Frame, str], Awaitable[Translation]]
@@ -37,7 +38,7 @@ class Taken:
         if self.problems:
             raise self.problems.pop(0)
         self.payloads.append(frame.payload)
-        return translate(frame.payload, permissive(), NOW)
+        return translate_frame(frame, permissive(), NOW)
 
 
 @asynccontextmanager
@@ -118,6 +119,17 @@ async def test_a_file_without_a_message_fails(tmp_path: Path, content: bytes, re
     assert report(tmp_path / "failed" / "a.hl7") == {"messages": 0, "reason": reason}
 
 
+async def test_a_message_that_breaks_off_is_in_the_report_and_not_read(tmp_path: Path) -> None:
+    async with watched(tmp_path, Taken()):
+        put(tmp_path, "a.hl7", wrap(ONE) + wrap(TWO)[:-20])
+        await until(tmp_path / "done" / "a.hl7")
+    assert report(tmp_path / "done" / "a.hl7") == {
+        "messages": 2,
+        "outcomes": {"ignored": 1, "quarantined": 1},
+        "reasons": {"demographics_not_kept": 1, "frame_incomplete": 1},
+    }
+
+
 async def test_a_file_that_is_an_archive_by_its_size_fails(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
     async with watched(tmp_path, Taken()):
@@ -167,7 +179,7 @@ async def test_an_error_of_ours_stops_one_file_and_no_other_and_no_name_is_logge
 def test_a_message_over_the_limit_keeps_its_first_segment_its_size_and_its_hash() -> None:
     long = ONE + b"NTE|" + b"x" * 1000
     for content in (long + b"\r" + TWO, wrap(long) + wrap(TWO)):
-        first, second = frames_of(content, 500)
+        first, second = frames_of_file(content, 500)
         assert (first.too_large, second.too_large) == (True, False)
         assert first.payload == ONE.split(b"\r")[0]
         assert first.size >= len(long)

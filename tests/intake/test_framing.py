@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 from hashlib import sha256
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.intake.domain.framing import Frame, Framer, messages_in, wrap
+from services.intake.domain.framing import Frame, Framer, wrap
 
 
 def payloads(frames: list[Frame]) -> list[bytes]:
@@ -102,22 +101,3 @@ def test_any_cut_of_the_stream_gives_the_same_frames(pieces: list[bytes], cuts: 
     found += cut.close()
     assert found == expected
     assert cut.counters == whole.counters
-
-
-@pytest.mark.parametrize(
-    ("content", "messages"),
-    [
-        (b"", 0),
-        (b"\n \n", 0),
-        (b"MSH|^~\\&|A\nPID|1\n\nMSH|^~\\&|B\n", 2),
-        (b"\xef\xbb\xbfMSH|^~\\&|A\r\nPID|1\r\n", 1),
-        (b"MSH|^~\\&|A\rNTE|1||MSHA\r", 1),
-        (b"no message at all", 1),
-        (wrap(b"MSH|a") + wrap(b"MSH|b"), 2),
-    ],
-)
-def test_the_messages_of_a_file(content: bytes, messages: int) -> None:
-    found = messages_in(content)
-    assert len(found) == messages
-    if b"\x0b" not in content and found:
-        assert b"".join(found) == content

@@ -15,7 +15,7 @@ import pytest
 from refrain.clinical.ranges import read_range
 from services.intake.domain.acks import answer
 from services.intake.domain.er7 import read
-from services.intake.domain.framing import messages_in
+from services.intake.domain.file_messages import frames_of_file
 from services.intake.domain.listing import as_listing
 from services.intake.domain.profile import permissive
 from services.intake.domain.reasons import REASONS, Rejected
@@ -37,7 +37,7 @@ def files() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def messages(files: list[Path]) -> list[bytes]:
-    return [message for path in files for message in messages_in(path.read_bytes())]
+    return [frame.payload for path in files for frame in frames_of_file(path.read_bytes())]
 
 
 def test_files_and_messages_as_feeds_md_counts_them(files: list[Path], messages: list[bytes]) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from refrain.cli.mllp import POSITIVE, MllpClient, Unanswered
-from refrain.cli.terminal import err, fail, out, sentences
-from services.intake.domain.framing import messages_in
+from refrain.cli.mllp import POSITIVE, MllpClient, Unanswered, wants_answer
+from refrain.cli.terminal import content, err, fail, out, sentences
+from services.intake.domain.file_messages import frames_of_file
+from services.intake.domain.framing import Frame
 
 SILENT = "no answer"
+UNWANTED = "no answer wanted"
+INCOMPLETE = "broken off, not sent"
 UNREACHABLE = "not sent"
+HIGHEST_PORT = 65_535
 
 
 @sentences
@@ -29,16 +35,19 @@ def send(
     A file may hold many messages: in MLLP frames, or as text in which each begins with an MSH line (CR, LF or CRLF).
 
     AA or CA: Kafka has all of it. AE: the content was not usable and is in quarantine. AR: it never will be taken.
-    No answer: nothing was promised; send it again. Exit code 1 unless every answer was AA or CA.
+    No answer: nothing was promised; send it again. No answer wanted: the message says so (MSH-15 and MSH-16). Exit
+    code 1 unless every answer was AA or CA, or none was wanted.
     """
     host, port = _address(to)
     codes: Counter[str] = Counter()
-    numbered = [(f"{path}#{n}", one) for path in files for n, one in enumerate(messages_in(path.read_bytes()))]
+    numbered = list(_numbered(files))
+    if not numbered:
+        fail("There is no message in what was given; nothing was sent.")
     with MllpClient(host, port) as client:
-        for source, message in numbered:
-            codes[_send_one(client, message, source)] += 1
+        for source, frame in numbered:
+            codes[_send_one(client, frame, source)] += 1
             if codes[UNREACHABLE]:
-                err.print(f"  {source} and what follows was not sent: nobody listens at {to}.", soft_wrap=True)
+                err.print(f"  {escape(source)} and what follows was not sent: nobody listens at {to}.", soft_wrap=True)
                 break
     table = Table("answer", "messages", title=f"{len(numbered)} messages for {to}")
     for code, count in sorted(codes.items()):
@@ -46,25 +55,41 @@ def send(
     out.print(table)
     if codes[UNREACHABLE]:
         fail(f"Nobody listens at {to}. Is the stack up? refrain status shows the port.")
-    if set(codes) - POSITIVE:
+    if set(codes) - POSITIVE - {UNWANTED}:
         raise typer.Exit(1)
 
 
-def _send_one(client: MllpClient, message: bytes, source: str) -> str:
+def _numbered(files: list[Path]) -> Iterator[tuple[str, Frame]]:
+    for path in files:
+        data = content(path)
+        frames = list(frames_of_file(data, max_bytes=len(data)))
+        if not frames:
+            err.print(f"  {escape(str(path))}: there is no message in it.", soft_wrap=True)
+        yield from ((f"{path}#{number}", frame) for number, frame in enumerate(frames))
+
+
+def _send_one(client: MllpClient, frame: Frame, source: str) -> str:
+    if frame.incomplete:
+        err.print(f"  {escape(source)}: the file breaks off inside the message; it was not sent.", soft_wrap=True)
+        return INCOMPLETE
     try:
-        answer = client.send(message)
+        if not wants_answer(frame.payload):
+            client.post(frame.payload)
+            return UNWANTED
+        answer = client.send(frame.payload)
     except Unanswered as silence:
-        err.print(f"  {source}: {silence}", soft_wrap=True)
+        err.print(f"  {escape(source)}: {silence}", soft_wrap=True)
         return SILENT
     except OSError:
         return UNREACHABLE
     if not answer.positive or answer.causes:
-        err.print(f"  {source}: {answer.code} {'; '.join(answer.causes)}", soft_wrap=True)
+        err.print(f"  {escape(source)}: {answer.code} {escape('; '.join(answer.causes))}", soft_wrap=True)
     return answer.code
 
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit():
+    usable = colon and host and port.isascii() and port.isdigit()
+    if not usable or not 0 < int(port) <= HIGHEST_PORT:
         fail(f"--to wants HOST:PORT, for example 127.0.0.1:2575, not {text!r}.")
-    return host, int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from refrain.cli.terminal import fail, sentences
-from services.intake.domain.framing import MAX_MESSAGE_BYTES, VT, Frame, Framer, messages_in
+from refrain.cli.terminal import content, err, fail, sentences
+from services.intake.domain.file_messages import frames_of_file
 from services.intake.domain.listing import as_listing
 from services.intake.domain.profile import Profile, ProfileError, load_profile, permissive
-from services.intake.domain.translate import refuse_too_large
-from services.intake.domain.translate import translate as translated
+from services.intake.domain.reasons import REASONS
+from services.intake.domain.translate import translate_frame
 from services.intake.domain.translation import Translation
 
 
@@ -34,7 +34,8 @@ def translate(
 
     Each line: source, ack (AA, AE, AR …), outcome (published, duplicate, ignored, quarantined), reason, reports,
     care_events, quarantined. A body that came before in this run is a duplicate. Without --profile any sender is
-    taken, the zone is UTC and authorities are as sent. Exit code 0 when all was read, whatever the outcomes.
+    taken, the zone is UTC and authorities are as sent. Exit code 0 when all was read, whatever the outcomes. What could
+    not be used is said in words on standard error.
     """
     sender = _profile(profile) if profile else permissive()
     seen: set[str] = set()
@@ -44,23 +45,26 @@ def translate(
             if translation.may_be_remembered and translation.transport is not None:
                 seen.add(translation.transport)
             outcome = translation.as_duplicate() if known else translation
-            typer.echo(json.dumps(as_listing(outcome, f"{path}#{number}"), ensure_ascii=False))
+            source = f"{path}#{number}"
+            typer.echo(json.dumps(as_listing(outcome, source), ensure_ascii=False))
+            _explain(outcome, source)
 
 
 def _translations(path: Path, profile: Profile) -> Iterator[Translation]:
-    for frame in _frames(path.read_bytes()):
-        now = datetime.now(UTC)
-        yield refuse_too_large(frame, profile, now) if frame.too_large else translated(frame.payload, profile, now)
+    """What becomes of each message; a file without any is told of, since it leaves no line."""
+    found = False
+    for frame in frames_of_file(content(path)):
+        found = True
+        yield translate_frame(frame, profile, datetime.now(UTC))
+    if not found:
+        err.print(f"  {escape(str(path))}: there is no message in it.", soft_wrap=True)
 
 
-def _frames(data: bytes) -> list[Frame]:
-    framer = Framer()
-    if bytes([VT]) in data:
-        return [*framer.feed(data), *framer.close()]
-    return [
-        Frame(message, len(message), sha256(message).hexdigest(), too_large=len(message) > MAX_MESSAGE_BYTES)
-        for message in messages_in(data)
-    ]
+def _explain(translation: Translation, source: str) -> None:
+    """A sentence for each cause, beside the JSON: where it is and what it means."""
+    for part in translation.unusable:
+        place = f" at {part.place}" if part.place else ""
+        err.print(f"  {escape(source)}: {part.reason}{escape(place)}. {REASONS[part.reason].text}", soft_wrap=True)
 
 
 def _profile(name: str) -> Profile:
@@ -70,5 +74,9 @@ def _profile(name: str) -> Profile:
         return load_profile(text)
     except FileNotFoundError:
         fail(f"There is no profile {name}: neither a file of that name nor one that comes along.")
+    except UnicodeDecodeError:
+        fail(f"Profile {name}: not a text in UTF-8.")
+    except OSError as problem:
+        fail(f"Profile {name} cannot be read: {problem.strerror}.")
     except ProfileError as problem:
         fail(f"Profile {name}: {problem}")

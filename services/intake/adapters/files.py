@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
@@ -20,7 +20,8 @@ from watchfiles import awatch
 
 from services.intake import metrics
 from services.intake.adapters.publisher import NotStored
-from services.intake.domain.framing import MAX_MESSAGE_BYTES, MSH_BYTES_KEPT, Frame, Framer, messages_in
+from services.intake.domain.file_messages import frames_of_file
+from services.intake.domain.framing import MAX_MESSAGE_BYTES, Frame
 from services.intake.domain.translation import Translation
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class FileFeed:
         if data is None:
             self._finish(path, "failed", {"messages": 0, "reason": "file_too_large"})
             return
-        frames = list(frames_of(data, self._max))
+        frames = list(frames_of_file(data, self._max))
         if not frames:
             self._finish(path, "failed", {"messages": 0, "reason": "no_message"})
             return
@@ -116,22 +117,6 @@ class FileFeed:
         path.rename(target)
         metrics.FILES.labels(room).inc()
         log.info("a file is finished", extra=_about(path) | {"outcome": room, "count": report["messages"]})
-
-
-def frames_of(data: bytes, max_bytes: int) -> Iterator[Frame]:
-    """The messages of a file, in MLLP frames or one after the other; one over the limit keeps only its MSH."""
-    if b"\x0b" in data:
-        framer = Framer(max_bytes)
-        yield from framer.feed(data)
-        yield from framer.close()
-        return
-    for message in messages_in(data):
-        digest = sha256(message).hexdigest()
-        if len(message) > max_bytes:
-            msh = message[:MSH_BYTES_KEPT].replace(b"\n", b"\r").split(b"\r", 1)[0]
-            yield Frame(msh, len(message), digest, too_large=True)
-        else:
-            yield Frame(message, len(message), digest)
 
 
 def _content(path: Path) -> bytes | None:

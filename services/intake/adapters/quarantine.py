@@ -8,7 +8,7 @@ from refrain.contracts.events import Quarantined
 from refrain.contracts.ids import derive
 from services.intake.domain.framing import Frame
 from services.intake.domain.reports import trace_of
-from services.intake.domain.translation import QuarantinedPart, Translation
+from services.intake.domain.translation import Translation
 
 REPEATED_RAW_BYTES = 1024 * 1024
 """While all entries of a message together stay under this, each carries its bytes; else the first one does."""
@@ -17,9 +17,7 @@ REPEATED_RAW_BYTES = 1024 * 1024
 def quarantined(translation: Translation, frame: Frame, listener: str) -> tuple[Quarantined, ...]:
     """The records, with derived ids: a message that comes again adds none. Of one too large, no bytes are kept."""
     whole = translation.outcome == "quarantined" and not translation.quarantined
-    parts = translation.quarantined
-    if whole:
-        parts = (QuarantinedPart(translation.place, translation.reason or "internal_error"),)
+    parts = translation.unusable
     raw = None if frame.too_large else b64encode(frame.payload).decode("ascii")
     everywhere = len(raw or "") * len(parts) <= REPEATED_RAW_BYTES
     return tuple(

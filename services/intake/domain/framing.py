@@ -23,7 +23,6 @@ MSH_BYTES_KEPT = 4096
 """Of a message that is too large, how much of its first segment is kept to answer it."""
 
 _BOUNDARY = re.compile(rb"[\x0b\x1c]")
-_MESSAGE_START = re.compile(rb"(?:(?<=[\r\n])|\A(?:\xef\xbb\xbf)?[ \t]*)MSH(?=[^A-Za-z0-9])")
 _LINE_END = re.compile(rb"[\r\n]")
 
 FrameCounter = Literal[
@@ -41,23 +40,13 @@ class Frame:
     sha256: str
     """Of the whole message, hexadecimal."""
     too_large: bool = False
+    incomplete: bool = False
+    """The file ends, or another message begins, before its end. On a wire such a frame is dropped."""
 
 
 def wrap(payload: bytes) -> bytes:
     """A message in its MLLP envelope."""
     return b"\x0b" + payload + b"\x1c\r"
-
-
-def messages_in(data: bytes) -> tuple[bytes, ...]:
-    """The messages of a file: MLLP frames when it has them, else cut before every line that begins an MSH."""
-    if b"\x0b" in data:
-        framer = Framer(max_bytes=len(data))
-        return tuple(frame.payload for frame in [*framer.feed(data), *framer.close()])
-    starts = [match.start() for match in _MESSAGE_START.finditer(data)]
-    if not starts:
-        return (data,) if data.strip() else ()
-    starts[0] = 0
-    return tuple(data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True))
 
 
 class Framer:

@@ -30,7 +30,7 @@ def as_listing(translation: Translation, source: str = "") -> dict[str, Any]:
         "reason": translation.reason,
         "care_events": [],
         "reports": [_report(report) for report in translation.reports],
-        "quarantined": [{"place": part.place, "reason": part.reason} for part in translation.quarantined],
+        "quarantined": [{"place": part.place, "reason": part.reason} for part in translation.unusable],
     }
 
 

@@ -49,6 +49,7 @@ REASONS: dict[str, Reason] = {
     "version": Reason("header", "203", "MSH-12 is not a version 2 of HL7."),
     "processing_id": Reason("header", "202", "MSH-11 is not accepted from this sender."),
     "unknown_sender": Reason("header", "204", "No profile belongs to this sender."),
+    "frame_incomplete": Reason("header", "100", "The file breaks off inside the message."),
     "too_large": Reason("header", "207", "The message is larger than the limit."),
     "too_many_segments": Reason("header", "207", "The message has more segments than the limit."),
     "batch_not_yet_supported": Reason("header", "200", "Batches are not taken yet; send their messages."),

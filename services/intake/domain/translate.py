@@ -79,6 +79,15 @@ def refuse(raw: bytes, profile: Profile | None, received_at: datetime, reason: s
     return Received(raw, profile, received_at, header_of(raw)).refused(Rejected(reason, "MSH[1]"))
 
 
+def translate_frame(frame: Frame, profile: Profile | None, received_at: datetime, *, listener: str = "") -> Translation:
+    """Translate what came in a frame: half a message is never read as a whole one, since its end may be a number."""
+    if frame.too_large:
+        return refuse_too_large(frame, profile, received_at)
+    if frame.incomplete:
+        return refuse(frame.payload, profile, received_at, "frame_incomplete")
+    return translate(frame.payload, profile, received_at, listener=listener)
+
+
 def refuse_too_large(frame: Frame, profile: Profile | None, received_at: datetime) -> Translation:
     """The translation of a frame over the limit: hash and size, and an answer from the MSH that was kept."""
     received = Received(

@@ -71,6 +71,13 @@ class Translation:
         kept = self.outcome == "published" or (self.reason is not None and REASONS[self.reason].kind == "ignored")
         return kept and not self.quarantined and self.transport is not None
 
+    @property
+    def unusable(self) -> tuple[QuarantinedPart, ...]:
+        """What goes to quarantine: single results, or the message as a whole; its place may be empty."""
+        if self.outcome == "quarantined" and not self.quarantined:
+            return (QuarantinedPart(self.place, self.reason or "internal_error"),)
+        return self.quarantined
+
     def as_duplicate(self) -> Translation:
         """The same message after its transport hash was found in the memory: nothing is published."""
         return replace(self, outcome="duplicate", reason=None, place="", reports=(), quarantined=())
