@@ -16,7 +16,7 @@ from drawn_stories import (
     run,
     send_all,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refrain.contracts.site import SiteSettings
@@ -29,6 +29,7 @@ def test_a_drawn_story_in_every_order(data: st.DataObject) -> None:
     assert end_state(run(data.draw(a_delivery(facts)))) == in_order
 
 
+@settings(max_examples=settings().max_examples // 5)  # it is long: 29 results, 53 care events
 @given(st.data())
 def test_the_case_report_in_every_order(data: st.DataObject) -> None:
     facts = facts_of(CASE)
