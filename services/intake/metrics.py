@@ -10,6 +10,11 @@ QUARANTINED = Counter(
 )
 RANGES = Counter("refrain_intake_ranges_total", "Reference ranges, by how they were read.", ["sender", "kind"])
 QUALITY = Counter("refrain_intake_quality_total", "Quality codes on published results.", ["sender", "code"])
+FLAGS = Counter(
+    "refrain_intake_flags_total",
+    "Laboratory flags against value and range as they were read, where the two can be compared.",
+    ["sender", "outcome"],
+)
 ACK_SECONDS = Histogram(
     "refrain_intake_ack_seconds",
     "From the last byte of a message to its answer.",

@@ -13,6 +13,7 @@ import pytest
 
 from refrain.contracts.events import Observation
 from services.intake.domain.acks import ack_code
+from services.intake.domain.agreement import agreement
 from services.intake.domain.framing import MAX_MESSAGE_BYTES, Framer, wrap
 from services.intake.domain.listing import as_listing
 from services.intake.domain.profile import Profile
@@ -171,6 +172,27 @@ def test_9_a_range_whose_components_are_split_is_read_as_sn(taken_in: Any) -> No
 def test_10_the_laboratory_s_flag_is_kept_beside_the_value(taken_in: Any) -> None:
     found = only(taken_in(f"OBX|1|NM|{POTASSIUM}||4.0|mmol/L|3.5-5.1|HH|||F"))
     assert (found.reported_flags, str(found.value.number)) == (("HH",), "4.0")
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "flag", "expected"),
+    [
+        ("4.0", "3.5-5.1", "HH", "disagree"),
+        ("4.0", "3.5-5.1", "N", "agree"),
+        ("6.0", "3.5-5.1", "N", "disagree"),
+        ("6.0", "3.5-5.1", "A", "agree"),
+        ("6.0", "3.5-5.1", "L~H", "agree"),
+        ("6.0", "3.5-5.1", "", None),
+        ("6.0", "3.5-5.1", "QCF", None),
+        ("6.0", "See below", "H", None),
+        ("pending", "3.5-5.1", "H", None),
+        ("<5", "2-6", "N", None),
+    ],
+)
+def test_10_the_laboratory_s_flag_against_value_and_range(
+    taken_in: Any, value: str, limits: str, flag: str, expected: str | None
+) -> None:
+    assert agreement(only(taken_in(f"OBX|1|NM|{POTASSIUM}||{value}|mmol/L|{limits}|{flag}|||F"))) == expected
 
 
 def test_12a_no_patient_id(taken_in: Any) -> None:

@@ -286,10 +286,10 @@ async def test_without_a_memory_everything_is_published_and_answered(house: Make
 
 
 async def test_a_message_that_breaks_the_translator_is_kept(house: MakeHouse, monkeypatch) -> None:
-    def breaks(raw: bytes, *_: object, **__: object) -> None:
-        raise RuntimeError(raw.decode())
+    def breaks(frame: Frame, *_: object, **__: object) -> None:
+        raise RuntimeError(frame.payload.decode())
 
-    monkeypatch.setattr(app_module, "translate", breaks)
+    monkeypatch.setattr(app_module, "translate_frame", breaks)
     h = house()
     assert msa(await h.send(a_message())).startswith("MSA|AR|E1")
     [entry] = h.door.quarantined
@@ -374,10 +374,10 @@ async def test_a_patient_never_shows_in_logs_metrics_or_answers(
         await h.send(a_message(control="E9", pid3="20007311234^^^NORTH^MR"))
     h.door.away = False
 
-    def breaks(raw: bytes, *_: object, **__: object) -> None:
-        raise RuntimeError(raw.decode())
+    def breaks(frame: Frame, *_: object, **__: object) -> None:
+        raise RuntimeError(frame.payload.decode())
 
-    monkeypatch.setattr(app_module, "translate", breaks)
+    monkeypatch.setattr(app_module, "translate_frame", breaks)
     said.append(await h.send(a_message()))
     shown = "".join(f"{r.getMessage()} {r.__dict__} {r.exc_info}" for r in caplog.records if r.name != "asyncio")
     shown += generate_latest(REGISTRY).decode() + "".join(said) + str(h.standing.feeds()) + "".join(capfd.readouterr())

@@ -14,6 +14,7 @@ import pytest
 
 from refrain.clinical.ranges import read_range
 from services.intake.domain.acks import answer
+from services.intake.domain.agreement import agreement
 from services.intake.domain.er7 import read
 from services.intake.domain.file_messages import frames_of_file
 from services.intake.domain.listing import as_listing
@@ -75,6 +76,15 @@ def test_the_ranges_read_as_feeds_md_counts_them(messages: list[bytes]) -> None:
             if segment.name == "OBX" and segment.raw(7):
                 kinds[read_range(segment.components(7, None)).kind] += 1
     assert kinds == {"interval": 2848, "absent": 69, "qualitative": 1, "unparsed": 22}
+
+
+def test_the_laboratories_flags_agree_with_what_was_read(messages: list[bytes]) -> None:
+    """feeds.md section 2: 2 disagree; 110 would once ``>`` is read as an upper limit."""
+    compared: Counter[str | None] = Counter()
+    for raw in messages:
+        for report in translate(raw, permissive(), RECEIVED_AT).reports:
+            compared.update(agreement(observation) for observation in report.observations)
+    assert (compared["agree"], compared["disagree"]) == (594, 2)
 
 
 def test_no_observation_is_lost_between_the_bytes_and_the_outcome(messages: list[bytes]) -> None:

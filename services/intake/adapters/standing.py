@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.intake import metrics
+from services.intake.domain.agreement import agreement
 from services.intake.domain.profile import Profile
 from services.intake.domain.translation import Translation
 
@@ -60,6 +61,8 @@ class Standing:
             metrics.QUALITY.labels(feed.sender, code).inc()
         for observation in (each for report in translation.reports for each in report.observations):
             metrics.RANGES.labels(feed.sender, observation.range.kind).inc()
+            if (compared := agreement(observation)) is not None:
+                metrics.FLAGS.labels(feed.sender, compared).inc()
             for code in observation.quality:
                 metrics.QUALITY.labels(feed.sender, code).inc()
 
