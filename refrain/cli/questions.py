@@ -46,6 +46,7 @@ def care_request(event: CareEvent) -> intake_pb2.RecordCareEventRequest:
         body=ParseDict({kind: content}, care_pb2.CareBody()),
         key=event.key,
         withdrawn=event.withdrawn,
+        request_id=event.request,
     )
     if event.known_from is not None:
         known = Timestamp()

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from refrain.cli import questions
 from refrain.cli.commands.record import BODIES
 from refrain.cli.demo.case import PATIENT, case
 from refrain.cli.demo.messages import messages
 from refrain.cli.main import app
 from refrain.cli.mllp import MllpClient, Unanswered, read_answer
+from refrain.contracts.events import CareEvent
 from services.intake.domain.framing import Framer, wrap
 
 COMMANDS = ("up", "status", "logs", "down", "demo", "send", "translate", "record", "assess", "explain")
@@ -325,6 +327,10 @@ def test_the_help_of_record_names_every_type_and_field() -> None:
         (["drug", "drug=x", "first=2025-01-06"], "--patient wants three parts"),
         (["drug", "colour=red", "--patient", "W|MR|1"], "drug takes FIELD=VALUE"),
         (["drug", "drug=x", "first=tomorrow", "last=2025-01-06", "--patient", "W|MR|1"], "cannot use drug.first"),
+        (["drug", "drug=x", "--patient", "W|MR|1"], "cannot use drug.first (missing)"),
+        (["drug", "drug=x", "first=2025-01-06", "--patient", "W|MR|1"], "No intake runs here"),
+        (["drug", "drug=x", "first=2025-01-06", "--patient", "W|MR|1", "--known-from", "now"], "cannot use known_from"),
+        (["clinical_finding", "on=2025-01-06", "symptoms={oedema", "--patient", "W|MR|1"], "symptoms is no JSON"),
         (["transplant", "on=2025-05-06", "--patient", "W|MR|1"], "No intake runs here"),
     ],
 )
@@ -332,6 +338,49 @@ def test_what_is_wrong_with_a_care_event_is_a_sentence(arguments: list[str], say
     shown = run(app, ["record", *arguments])
     assert shown.exit_code == 1
     assert says in " ".join(shown.output.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"not json", "is no JSON, line 1"),
+        (b"\xff\xfe\x00", "is no JSON"),
+        (b"{}", "holds no list"),
+        (b"[]", "holds no list"),
+        (b"[1]", "[0]: a care event needs its patient"),
+        (
+            b'[{"body": {"type": "drug"}, "patient": {"authority": "W", "type": "MR", "id": "1"}}]',
+            "drug.drug (missing)",
+        ),
+        (b'[{"body": {"type": "dose"}, "patient": {"authority": "W", "type": "MR", "id": "1"}}]', "cannot use body"),
+        (b'[{"body": "drug", "patient": {}}]', "[0]: a care event needs"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_care_events_is_a_sentence(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "care.json"
+    path.write_bytes(content)
+    shown = run(app, ["record", "--file", str(path)])
+    assert (shown.exit_code, says in " ".join(shown.output.split())) == (1, True), shown.output
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_what_is_recorded_reaches_the_request(monkeypatch, tmp_path: Path, by_file: bool) -> None:
+    sent: list[CareEvent] = []
+    monkeypatch.setattr(questions, "record", lambda _, events: sent.extend(events) or [])
+    path = tmp_path / "care.json"
+    path.write_text(json.dumps([{
+        "patient": {"authority": "W", "type": "MR", "id": "1"}, "key": "k", "withdrawn": True, "request": "2",
+        "known_from": "2025-01-07T00:00:00Z", "body": {"type": "drug", "drug": "x", "first": "2025-01-06"},
+    }]))  # fmt: skip
+    words = ["drug", "drug=x", "first=2025-01-06", "--patient", "W|MR|1", "--key", "k", "--withdraw", "--again", "2",
+             "--known-from", "2025-01-07T00:00:00Z"]  # fmt: skip
+    shown = run(app, ["record", *(["--file", str(path)] if by_file else words), "--to", "127.0.0.1:1"])
+    assert shown.exit_code == 0, shown.output
+    [event] = sent
+    request = questions.care_request(event)
+    assert (request.key, request.withdrawn, request.request_id) == ("k", True, "2")
+    assert (request.body.drug.first, request.body.drug.last) == ("2025-01-06", "2025-01-06")
+    assert request.known_from.ToJsonString() == "2025-01-07T00:00:00Z"
 
 
 def test_explain_wants_an_id() -> None:
