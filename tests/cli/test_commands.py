@@ -281,6 +281,16 @@ def test_half_a_message_is_not_sent_as_a_whole_one(door: tuple[str, list[str]], 
     assert "half.hl7#1: the file breaks off" in shown.output
 
 
+def test_a_message_that_mllp_cannot_carry_is_not_sent(door: tuple[str, list[str]], tmp_path: Path) -> None:
+    to, codes = door
+    path = tmp_path / "odd.hl7"
+    path.write_text(MESSAGE.format(number=1) + "NTE|1||a\x0bb\r" + MESSAGE.format(number=2), newline="")
+    codes += ["AA", "AA"]
+    shown = run(app, ["send", str(path), "--to", to])
+    assert (shown.exit_code, codes) == (1, ["AA"])
+    assert "odd.hl7#0: it holds the control characters" in shown.output
+
+
 def test_a_file_without_a_message_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "[empty].hl7"
     path.write_bytes(b"\r\n")
@@ -332,6 +342,10 @@ def test_the_help_of_record_names_every_type_and_field() -> None:
         (["drug", "drug=x", "first=2025-01-06", "--patient", "W|MR|1", "--known-from", "now"], "cannot use known_from"),
         (["clinical_finding", "on=2025-01-06", "symptoms={oedema", "--patient", "W|MR|1"], "symptoms is no JSON"),
         (["transplant", "on=2025-05-06", "--patient", "W|MR|1"], "No intake runs here"),
+        (
+            ["transplant", "on=2025-05-06", "--patient", "W|MR|1", "--to", "127.0.0.1:1"],
+            "No intake answers at 127.0.0.1:1",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_care_event_is_a_sentence(arguments: list[str], says: str) -> None:

@@ -121,6 +121,27 @@ def test_character_sets_that_are_not_known(raw: bytes) -> None:
     assert refused.value.reason == "charset_unsupported"
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "not_hl7"),
+        (b"%PDF-1.4", "not_hl7"),
+        (b"patient;test;value", "not_hl7"),
+        (b'{"value": 1}', "not_hl7"),
+        (b' {\n "id": "x",\n "resourceType": "Bundle"}', "fhir_not_yet_supported"),
+        (b'<Bundle xmlns="http://hl7.org/fhir">', "fhir_not_yet_supported"),
+        (b"BHS|^~\\&|LAB", "batch_not_yet_supported"),
+        (MSH.encode("utf-16"), "charset_unsupported"),
+        (MSH.encode("utf-16-le"), "charset_unsupported"),
+        (MSH.encode("utf-16-be"), "charset_unsupported"),
+    ],
+)
+def test_what_is_no_message_is_named(raw: bytes, reason: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        read(raw)
+    assert refused.value.reason == reason
+
+
 def test_a_line_that_is_no_segment_continues_the_field_before_it() -> None:
     message = read((MSH + "\nOBX|1|TX|A||first line\nsecond | line||||||F\nNTE|1").encode())
     assert [segment.name for segment in message.segments] == ["MSH", "OBX", "NTE"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from refrain.clinical.analytes import CATALOGUE
+from services.intake.adapters.standing import Standing
 from services.intake.domain.profile import Profile, ProfileError, choose, load_profile, permissive
 
 MINIMAL = "sender: a\nzone: UTC\n"
@@ -85,3 +86,18 @@ def test_the_demo_s_profile_declares_what_has_no_loinc() -> None:
     attributes = {target for target in profile.codes.values() if target.startswith("attribute:")}
     assert len(attributes) == 5
     assert choose([profile], application="CASE-LIS", facility="CASE-LAB") is profile
+
+
+def test_what_may_be_written_down_and_does_nothing_yet_is_said() -> None:
+    plain = Profile(sender="x", zone="UTC")
+    assert plain.not_here_yet == ()
+    asking = load_profile(
+        "{sender: x, zone: UTC, match: {certificate: CN=x}, silence_alarm: {minutes: 90}, acks: {batch: single}}"
+    )
+    assert [sentence.split(" ")[0] for sentence in asking.not_here_yet] == [
+        "match.certificate",
+        "silence_alarm",
+        "acks.batch",
+    ]
+    (feed,) = Standing([asking], None).feeds()
+    assert feed.warnings == asking.not_here_yet

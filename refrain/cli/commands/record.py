@@ -76,9 +76,12 @@ def record(
     events = _from_file(file) if file else [_from_words(kind, fields or [], patient, {
         "key": key, "known_from": known_from or None, "withdrawn": withdraw, "request": again,
     })]  # fmt: skip
+    target = to or _local_intake()
     try:
-        answers = questions.record(to or _local_intake(), events)
+        answers = questions.record(target, events)
     except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.UNAVAILABLE and "Kafka" not in error.details():
+            fail(f"No intake answers at {target}. Is the stack up? refrain status shows the gRPC port.")
         fail(f"Intake did not take it ({error.code().name}): {error.details()}")
     for answer in answers:
         out.print(f"{answer.event_id}  {answer.key}", soft_wrap=True)

@@ -14,12 +14,14 @@ from rich.table import Table
 from refrain.cli.mllp import POSITIVE, MllpClient, Unanswered, wants_answer
 from refrain.cli.terminal import content, err, fail, out, sentences
 from services.intake.domain.file_messages import frames_of_file
-from services.intake.domain.framing import Frame
+from services.intake.domain.framing import CR, FS, VT, Frame
+from services.intake.domain.reasons import REASONS
 
 SILENT = "no answer"
 UNWANTED = "no answer wanted"
-INCOMPLETE = "broken off, not sent"
+UNFIT = "not fit to send"
 UNREACHABLE = "not sent"
+FRAME_END = bytes([FS, CR])
 HIGHEST_PORT = 65_535
 
 
@@ -69,9 +71,9 @@ def _numbered(files: list[Path]) -> Iterator[tuple[str, Frame]]:
 
 
 def _send_one(client: MllpClient, frame: Frame, source: str) -> str:
-    if frame.incomplete:
-        err.print(f"  {escape(source)}: the file breaks off inside the message; it was not sent.", soft_wrap=True)
-        return INCOMPLETE
+    if unfit := _unfit(frame):
+        err.print(f"  {escape(source)}: {unfit}; it was not sent.", soft_wrap=True)
+        return UNFIT
     try:
         if not wants_answer(frame.payload):
             client.post(frame.payload)
@@ -83,8 +85,23 @@ def _send_one(client: MllpClient, frame: Frame, source: str) -> str:
     except OSError:
         return UNREACHABLE
     if not answer.positive or answer.causes:
-        err.print(f"  {escape(source)}: {answer.code} {escape('; '.join(answer.causes))}", soft_wrap=True)
+        causes = "; ".join(map(_explained, answer.causes))
+        err.print(f"  {escape(source)}: {answer.code} {escape(causes)}", soft_wrap=True)
     return answer.code
+
+
+def _unfit(frame: Frame) -> str:
+    if frame.incomplete:
+        return "the file breaks off inside the message"
+    if bytes([VT]) in frame.payload or FRAME_END in frame.payload:
+        return "it holds the control characters that begin and end a message in MLLP"
+    return ""
+
+
+def _explained(cause: str) -> str:
+    """A cause of Refrain's with its sentence; what others answer stays as it came."""
+    known = REASONS.get(cause.split(" ", 1)[0])
+    return f"{cause}: {known.text}" if known else cause
 
 
 def _address(text: str) -> tuple[str, int]:

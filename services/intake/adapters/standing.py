@@ -33,8 +33,10 @@ class Standing:
     """Counts what became of each message. ``fallback`` is the profile for senders that have none of their own."""
 
     def __init__(self, profiles: Iterable[Profile], fallback: Profile | None) -> None:
+        profiles = tuple(profiles)
         self._feeds = {profile.sender: FeedStanding(profile.sender, profile.hash) for profile in profiles}
         self._feeds[UNKNOWN] = FeedStanding(UNKNOWN)
+        self._not_here_yet = {profile.sender: profile.not_here_yet for profile in profiles}
         self._fallback = fallback.sender if fallback else None
         if fallback:
             self._feeds[fallback.sender] = FeedStanding(fallback.sender, fallback.hash)
@@ -78,6 +80,7 @@ class Standing:
         metrics.LAST_MESSAGE.labels(feed.sender).set(at.timestamp())
 
     def _warnings(self, feed: FeedStanding) -> Iterable[str]:
+        yield from self._not_here_yet.get(feed.sender, ())
         if feed.sender == self._fallback:
             yield "Senders without a profile are read by the permissive one: zone UTC, every processing id."
         if feed.sender == UNKNOWN and feed.outcomes:

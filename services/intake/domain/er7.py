@@ -21,7 +21,9 @@ DELETED = '""'
 """HL7's "delete what you have": neither empty nor zero."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_BATCH = ("FHS", "BHS")
+_BATCH = (b"FHS", b"BHS")
+_UTF_16 = ("MSH".encode("utf-16-le"), "MSH".encode("utf-16-be"))
+_FHIR = re.compile(rb'\{.{0,2000}?"resourceType"|<[A-Za-z]+ xmlns="http://hl7\.org/fhir"', re.DOTALL)
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
 
 
@@ -178,7 +180,7 @@ def read(raw: bytes, charset: str | None = None) -> Message:
     start = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t")
     header = header_of(raw)
     if header is None and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Rejected("batch_not_yet_supported" if start[:3].decode("latin-1") in _BATCH else "not_hl7", "MSH[1]")
+        raise Rejected(_why_no_header(start), "MSH[1]")
     named = header.raw(18).split(header.delimiters.repetition)[0] if header else ""
     decoded = decode(raw, named, charset)
     text = decoded.text.lstrip("\r\n \t")
@@ -191,6 +193,15 @@ def read(raw: bytes, charset: str | None = None) -> Message:
         seen[name] += 1
         segments.append(_segment(line, seen[name], delimiters, decoded.codec))
     return Message(tuple(segments), decoded, (*decoded.quality, *(("continued_line",) if joined else ())))
+
+
+def _why_no_header(start: bytes) -> str:
+    """What else it is, for the sender to know."""
+    if start.startswith(_BATCH):
+        return "batch_not_yet_supported"
+    if start.startswith(_UTF_16):
+        return "charset_unsupported"
+    return "fhir_not_yet_supported" if _FHIR.match(start) else "not_hl7"
 
 
 def _delimiters(text: str) -> Delimiters:

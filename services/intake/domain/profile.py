@@ -193,6 +193,19 @@ class Profile(_Strict):
         return all(wanted is None or here[name] == wanted for name, wanted in self.match.model_dump().items())
 
     @property
+    def not_here_yet(self) -> tuple[str, ...]:
+        """A sentence for each setting that may be written down already and does nothing yet."""
+        sentences = {
+            "match.certificate asks for TLS, which is not here yet: no message belongs to this profile.": (
+                self.match.certificate is not None
+            ),
+            "silence_alarm is not here yet: nothing tells when this sender falls silent.": self.silence_alarm
+            is not None,
+            "acks.batch is not here yet: batches are quarantined.": self.acks.batch != "per_message",
+        }
+        return tuple(sentence for sentence, applies in sentences.items() if applies)
+
+    @property
     def strictness(self) -> int:
         """How many things it asks of a message: the strictest profile that fits is chosen."""
         return sum(wanted is not None for wanted in self.match.model_dump().values())

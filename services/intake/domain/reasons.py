@@ -53,6 +53,7 @@ REASONS: dict[str, Reason] = {
     "too_large": Reason("header", "207", "The message is larger than the limit."),
     "too_many_segments": Reason("header", "207", "The message has more segments than the limit."),
     "batch_not_yet_supported": Reason("header", "200", "Batches are not taken yet; send their messages."),
+    "fhir_not_yet_supported": Reason("header", "200", "FHIR is not taken yet; send HL7 version 2."),
     "internal_error": Reason("header", "207", "The message could not be translated; it is kept."),
     # the content: HL7, but not usable (AE), as a whole or one result of it
     "not_yet_supported": Reason("content", "200", "This message type is kept, and not worked on yet."),

@@ -12,8 +12,8 @@ the same ids. What happens to each message type:
   ``not_yet_supported``, AE, so that they can be driven again.
 * Everything else: ``ignored``, ``not_for_us``, AR 200.
 
-A correction or withdrawal that fits no known result is published like any other version: joining it to the
-chain that differs only in collection time (``collection_time_changed``) needs memory, which is downstream.
+A correction or withdrawal that fits no known result is published like any other version, a withdrawal also without
+a time of collection: joining it to the chain that differs only in that time needs memory, which is downstream.
 """
 
 from __future__ import annotations
