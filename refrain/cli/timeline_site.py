@@ -71,7 +71,14 @@ def _repeat(value: Json) -> Iterator[tuple[str, Any]]:
     yield "ladder_repeat_days", value.split("-") if isinstance(value, str) else value
 
 
+def _profile(value: Json) -> Iterator[tuple[str, Any]]:
+    """The name of a published list, as clinical.md 4.6 prints it too: ``Houston Methodist``."""
+    yield "critical_profile", re.sub(r"[ -]+", "_", value.strip().lower()) if isinstance(value, str) else value
+
+
 SHAPES: Mapping[str, Callable[[Json], Iterator[tuple[str, Any]]]] = {
+    "critical.profile": _profile,
+    "critical_profile": _profile,
     "delta.dq_ratio": _ratio,
     "ladder.repeat_days": _repeat,
 }

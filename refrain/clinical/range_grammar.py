@@ -108,11 +108,11 @@ class Grammar:
             return Range("absent", text)
         opening = field[0]
         if opening not in _BRACKETS:
-            if field[-1] in "])":
+            if not _balanced(field):
                 raise _Unread("brackets")
             return _made(text, self._body(field))
-        inner, closing, after = field[1:].partition(_BRACKETS[opening])
-        if not closing or any(bracket in inner + after for bracket in "[]()"):
+        inner, after = _within(field)
+        if inner.strip()[:1] in _BRACKETS or not (_balanced(inner) and _balanced(after)):
             raise _Unread("brackets")
         if inner.strip().casefold() in _ABSENT:
             return Range("absent", text)
@@ -228,6 +228,21 @@ class Grammar:
         if len(text.split()) == 1 and text[:1] not in ":;,._?":
             return "unit"
         return "prose"
+
+
+def _balanced(text: str) -> bool:
+    """Whether every bracket has its other half: UCUM units bring their own, as in ``m[IU]/L``."""
+    return all(text.count(opening) == text.count(closing) for opening, closing in _BRACKETS.items())
+
+
+def _within(field: str) -> tuple[str, str]:
+    """What the first bracket encloses, and what comes after its other half."""
+    opening, depth = field[0], 0
+    for at, sign in enumerate(field):
+        depth += (sign == opening) - (sign == _BRACKETS[opening])
+        if depth == 0:
+            return field[1:at], field[at + 1 :]
+    raise _Unread("brackets")
 
 
 def _number(token: Token) -> Decimal:

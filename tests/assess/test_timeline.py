@@ -87,6 +87,11 @@ def test_every_key_of_the_site_parameters_is_taken(write: Any) -> None:
     assert assess(write.patient(observed, site_config=given)) == assess(write.patient(observed))
 
 
+@pytest.mark.parametrize("name", ["Houston Methodist", "houston_methodist", "U Iowa", "Starling", "none"])
+def test_a_critical_list_is_named_as_printed(write: Any, name: str) -> None:
+    assert assess(write.patient(write.vegf("b", "400", "2025-01-03"), site_config={"critical_profile": name}))["flags"]
+
+
 def test_relative_days_count_from_the_first_line(write: Any) -> None:
     days = [write.vegf(name, value, "2025-01-01") for name, value in (("b", "400"), ("n", "100"))]
     for record, day in zip(days, (-3, 28), strict=True):

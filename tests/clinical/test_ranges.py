@@ -54,6 +54,8 @@ def test_intervals(received: str, expected: str) -> None:
         ("(3.5-5.1)mmol/L", "[3.5, 5.1]", "mmol/L"), ("up to 8×10⁶/L", "(-∞, 8]", "10*6/L"),
         ("up to 8×10^6/L", "(-∞, 8]", "10*6/L"), ("8.6–17.4mg/L", "[8.6, 17.4]", "mg/L"),
         ("0–160 pg/ml", "[0, 160]", "pg/mL"), ("(8.6–17.4)g/L", "[8.6, 17.4]", "g/L"),
+        ("[0.4-4.0]m[IU]/L", "[0.4, 4.0]", "m[IU]/L"), ("(0.4-4.0) m[IU]/L", "[0.4, 4.0]", "m[IU]/L"),
+        ("(<4.0 m[IU]/L)", "(-∞, 4.0)", "m[IU]/L"), ("[0.4-4.0 m[IU]/L]", "[0.4, 4.0]", "m[IU]/L"),
         ("[3.5-5.1 mmol/L]", "[3.5, 5.1]", "mmol/L"), ("(3.5-5.1 mmol/L) mmol/L", "[3.5, 5.1]", "mmol/L"),
     ],
 )  # fmt: skip
@@ -100,7 +102,8 @@ def test_qualitative(received: str, expected: str) -> None:
     [
         (">3-8", "operator_on_low_only"), ("<3-8", "operator_on_low_only"), ("1-3-9.5", "too_many_numbers"),
         ("160", "bare_number"), ("160 pg/mL", "bare_number"), ("9-3", "inverted"), ("5-<5", "empty"),
-        (">5 - <=5", "empty"), ("[3-5)", "brackets"), ("3-5)", "brackets"), ("(3-5", "brackets"), ("20_80", "prose"),
+        (">5 - <=5", "empty"), ("[3-5)", "brackets"), ("3-5)", "brackets"), ("(3-5", "brackets"),
+        ("[3-5] (6-7)", "brackets"), ("[[3-5]]", "brackets"), ("[3-5 m[IU]/L", "brackets"), ("20_80", "prose"),
         ("<1 = low, >=1 = high", "interpretive"), ("3 - >8", "interpretive"), ("<12: acceptable", "prose"),
         ("<20 deficient", "unit"), ("<12 zorks", "unit"), ("up to 810^6/L", "unit"), ("See below", "prose"),
         ("Straw", "prose"), ("within normal limits = 3", "prose"), ("1,2-3,4", "comma"), ("<1,5", "comma"),

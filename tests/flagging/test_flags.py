@@ -116,6 +116,11 @@ def test_an_implausible_value_is_kept_out(lab: Lab) -> None:
     assert told.open() == {("DQ_UNIT", "VEGF")}
 
 
+def test_a_held_value_off_scale_still_says_so(lab: Lab) -> None:
+    told = lab.told(lab.one("r", ">60000"))
+    assert (told.codes("r"), told.view("r").reasons) == ({">"}, ("IMPLAUSIBLE",))
+
+
 # --- detection ---
 
 

@@ -63,13 +63,20 @@ def test_an_unknown_specimen_joins_the_only_known_one(lab: Lab) -> None:
         [{"specimen": "SERUM"}, {"specimen": "PLASMA_EDTA", "limits": "0-115"}],
         [{"specimen": "SERUM", "limits": "0-150"}],
         [{"specimen": "SERUM", "lab": "OTHER"}],
+        [{"specimen": "SERUM", "unit": "ng/L"}],
     ],
 )
-def test_two_candidates_or_other_limits_make_no_link(lab: Lab, others: list[dict[str, Any]]) -> None:
+def test_two_candidates_another_unit_or_other_limits_make_no_link(lab: Lab, others: list[dict[str, Any]]) -> None:
     facts = [lab.one("a", specimen="", day=0), *(lab.one(f"o{i}", day=i + 1, **o) for i, o in enumerate(others))]
     told = lab.told(*facts)
     assert told.view("a").series not in series(told, *(f"o{i}" for i in range(len(others))))
     assert (told.view("a").usable, told.view("a").held) == (False, ("SPECIMEN_UNKNOWN",))
+
+
+def test_limits_that_were_not_printed_are_not_equal(lab: Lab) -> None:
+    told = lab.told(lab.one("a", limits="", specimen="", day=0), lab.one("b", limits="", day=1))
+    assert not together(told, "a", "b")
+    assert (told.view("a").held, told.codes("b") & set("UDBW")) == (("SPECIMEN_UNKNOWN",), set())
 
 
 def test_unknown_specimens_of_one_laboratory_with_the_same_limits_are_one_series(lab: Lab) -> None:

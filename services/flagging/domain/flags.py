@@ -43,11 +43,12 @@ class Flags:
 
 
 def flags_of(seen: Seen, choice: Choice, site: SiteSettings) -> Flags:
-    """The codes of a result without its neighbours. A status without a result, or a held number, has none."""
+    """The codes of a result without its neighbours; a status without a result has none, a held number only off scale."""
     if not seen.flagged:
         return Flags(rule=rules.STATUS, reasons=seen.held & {"WITHDRAWN", "NO_RESULT"})
     if seen.implausible:
-        return Flags(rule=rules.of_quality("implausible_value"), reasons=frozenset({"IMPLAUSIBLE"}))
+        off_scale = _off_scale(seen.comparator)
+        return Flags(off_scale, rules.of_quality("implausible_value"), frozenset({"IMPLAUSIBLE"}))
     code = seen.analyte.code if seen.analyte else ""
     if code == "BM_FLOW" and seen.nominal is None:
         return _clonality(seen)

@@ -22,6 +22,8 @@ UNKNOWN = "UNKNOWN"
 MATRIX_ASSUMED = "matrix_assumed"
 Signature = tuple[str, str] | None
 """Printed limits as plain numbers in the canonical unit; None where none were printed or none could be read."""
+Alike = tuple[str | None, tuple[str, str]] | None
+"""Unit and printed limits, which a link needs equal; None where no limits were printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,16 @@ def signature(seen: Seen) -> Signature:
     return _plain(limits.low), _plain(limits.high)
 
 
+def printed_alike(seen: Seen) -> Alike:
+    """Unit and limits that must be equal for a link (SER-3); None where no limits were printed: nothing is equal."""
+    limits, unit = signature(seen), seen.observation.value.unit
+    if limits is None:
+        return None
+    if seen.repaired is not None and seen.repair_used and unit:
+        return seen.repaired.unit or unit, limits
+    return unit or seen.observation.range.unit, limits
+
+
 def _plain(limit: Decimal | None) -> str:
     return "" if limit is None else format(limit.normalize(), "f")
 
@@ -100,37 +112,38 @@ def _keys(analyte: str, lab: str, members: Sequence[Seen]) -> dict[UUID, Key]:
     """The keys of one analyte's results from one laboratory."""
     keys = {seen.version.id: Key(analyte, lab, seen.observation.specimen, seen.observation.method) for seen in members}
     limits = {seen.version.id: signature(seen) for seen in members}
+    alike = {seen.version.id: printed_alike(seen) for seen in members}
     definitive = [seen.version.id for seen in members if seen.status == "final"]
-    _settle_specimens(keys, limits, definitive)
+    _settle_specimens(keys, alike, definitive)
     for specimen in {key.specimen for key in keys.values()} - {UNKNOWN}:
-        _settle_methods(specimen, keys, limits, definitive)
+        _settle_methods(specimen, keys, alike, definitive)
     _split(keys, limits, definitive)
     return keys
 
 
-def _settle_specimens(keys: dict[UUID, Key], limits: Mapping[UUID, Signature], definitive: Sequence[UUID]) -> None:
-    """SER-3: the only known specimen of this laboratory, if a result of it has the same printed limits."""
+def _settle_specimens(keys: dict[UUID, Key], alike: Mapping[UUID, Alike], definitive: Sequence[UUID]) -> None:
+    """SER-3: the only known specimen of this laboratory, if a result of it has the same unit and printed limits."""
     stated = [version for version in definitive if keys[version].specimen != UNKNOWN]
     known = {keys[version].specimen for version in stated}
-    agreeing = {limits[version] for version in stated}
+    agreeing = {alike[version] for version in stated} - {None}
     if len(known) == 1:
         [specimen] = known
         for version, key in keys.items():
-            if key.specimen == UNKNOWN and limits[version] in agreeing:
+            if key.specimen == UNKNOWN and alike[version] in agreeing:
                 keys[version] = replace(key, specimen=specimen)
 
 
 def _settle_methods(
-    specimen: str, keys: dict[UUID, Key], limits: Mapping[UUID, Signature], definitive: Sequence[UUID]
+    specimen: str, keys: dict[UUID, Key], alike: Mapping[UUID, Alike], definitive: Sequence[UUID]
 ) -> None:
-    """SER-3 for the method: the only stated one for this specimen, if a result of it has the same printed limits."""
+    """SER-3 for the method: the only stated one for this specimen, if unit and printed limits of one are the same."""
     stated = [v for v in definitive if keys[v].specimen == specimen and keys[v].method != UNKNOWN]
     known = {keys[version].method for version in stated}
-    agreeing = {limits[version] for version in stated}
+    agreeing = {alike[version] for version in stated} - {None}
     if len(known) == 1:
         [method] = known
         for version, key in keys.items():
-            if (key.specimen, key.method) == (specimen, UNKNOWN) and limits[version] in agreeing:
+            if (key.specimen, key.method) == (specimen, UNKNOWN) and alike[version] in agreeing:
                 keys[version] = replace(key, method=method)
 
 
