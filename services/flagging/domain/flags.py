@@ -43,7 +43,7 @@ class Flags:
 
 
 def flags_of(seen: Seen, choice: Choice, site: SiteSettings) -> Flags:
-    """The codes of a result without its neighbours; a status without a result has none, a held number only off scale."""
+    """The codes of a result without its neighbours; a status without a result has none, a held one only off scale."""
     if not seen.flagged:
         return Flags(rule=rules.STATUS, reasons=seen.held & {"WITHDRAWN", "NO_RESULT"})
     if seen.implausible:
