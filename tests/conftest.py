@@ -24,10 +24,6 @@ for profile, examples in (("ci", 25), ("large", 2000)):
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-settings.register_profile("ci", max_examples=50, deadline=None)
-settings.register_profile("large", max_examples=2_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
