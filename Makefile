@@ -31,11 +31,11 @@ demo: setup ## one patient all the way, on a real Kafka, beside the published ca
 
 .PHONY: test
 test: setup ## everything, real Kafka and PostgreSQL included (the suite brings its own)
-	$(BIN)/pytest -q -m "not samples and not faults"
+	$(BIN)/pytest -q -m "not samples and not faults and not tools"
 
 .PHONY: quick
 quick: setup ## the tests that need no Kafka and no PostgreSQL, under a minute
-	$(BIN)/pytest -q -m "not kafka and not postgres and not samples and not faults"
+	$(BIN)/pytest -q -m "not kafka and not postgres and not samples and not faults and not tools"
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, generated code and docs fresh
@@ -61,6 +61,12 @@ generate: setup protos ## generate everything that is: refrain/api, JSON Schemas
 .PHONY: test-samples
 test-samples: setup ## every public sample message ends in a named outcome
 	SAMPLES=$(abspath $(SAMPLES)) $(BIN)/pytest -q -m samples tests/samples
+
+.PHONY: test-tools
+test-tools: setup ## what needs tools from apt: a real Prometheus scrapes the stack
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null || \
+	  { echo "Prometheus and promtool are needed: apt-get install --no-install-recommends prometheus"; exit 1; }
+	$(BIN)/pytest -q -m tools
 
 .PHONY: test-faults
 test-faults: setup ## the long fault run: 20,000 reports, two workers each, kills, one restart of Kafka

@@ -19,7 +19,7 @@ METRICS = WorkerMetrics(
     dead_letters=Counter(
         "refrain_flagging_dead_letters_total", "Records put aside, by topic and by what failed.", ["topic", "cause"]
     ),
-    lag=Gauge("refrain_flagging_lag", "Records that wait on this worker's partitions, by topic.", ["topic"]),
+    lag=Gauge("refrain_flagging_lag_records", "Records that wait on this worker's partitions, by topic.", ["topic"]),
     newest_fact=Gauge("refrain_flagging_newest_fact_timestamp_seconds", "When intake had the newest fact read."),
     holes=Counter("refrain_flagging_offset_holes_total", "Offsets the consumer skipped: an alarm.", ["topic"]),
     refused=Counter("refrain_flagging_outputs_refused_total", "Outputs too large for Kafka, still unsent.", ["topic"]),

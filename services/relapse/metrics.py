@@ -19,7 +19,7 @@ METRICS = WorkerMetrics(
     dead_letters=Counter(
         "refrain_relapse_dead_letters_total", "Records put aside, by topic and by what failed.", ["topic", "cause"]
     ),
-    lag=Gauge("refrain_relapse_lag", "Records that wait on this worker's partitions, by topic.", ["topic"]),
+    lag=Gauge("refrain_relapse_lag_records", "Records that wait on this worker's partitions, by topic.", ["topic"]),
     newest_fact=Gauge("refrain_relapse_newest_fact_timestamp_seconds", "When intake had the newest fact read."),
     holes=Counter("refrain_relapse_offset_holes_total", "Offsets the consumer skipped: an alarm.", ["topic"]),
     refused=Counter("refrain_relapse_outputs_refused_total", "Outputs too large for Kafka, still unsent.", ["topic"]),

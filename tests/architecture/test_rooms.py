@@ -28,18 +28,7 @@ BOUNDED = {
     "sender", "outcome", "reason", "kind", "code", "tier", "axis", "cause", "topic", "partition", "step", "method",
     "analyte", "rule_set", "state", "event", "listener",
 }  # fmt: skip
-PLURALS = (
-    "total",
-    "seconds",
-    "bytes",
-    "ratio",
-    "lag",
-    "messages",
-    "timestamp_seconds",
-    "connections",
-    "events",
-    "ready",
-)
+UNITS = ("total", "seconds", "bytes", "ratio", "records", "connections", "ready")
 
 
 def test_there_are_services() -> None:
@@ -76,7 +65,14 @@ def test_metric_names_say_whose_they_are_and_their_unit(service: str) -> None:
     assert names, "a service without metrics cannot be watched"
     for name in names:
         assert name.startswith(f"refrain_{service}_"), name
-        assert name.endswith(PLURALS), f"{name} does not end in its unit"
+        assert name.endswith(UNITS), f"{name} does not end in its unit"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_page_of_a_service_names_each_of_its_metrics(service: str) -> None:
+    names = METRIC.findall((ROOT / "services" / service / "metrics.py").read_text(encoding="utf-8"))
+    page = (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
+    assert {name for name in names if name.removeprefix(f"refrain_{service}_") not in page} == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
