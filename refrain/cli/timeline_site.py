@@ -29,7 +29,7 @@ def site_of(document: Mapping[str, Json]) -> SiteSettings:
     given = an_object("site_config", document.get("site_config"))
     settings = dict(part for key, value in given.items() if value is not None for part in _setting(key, value))
     try:
-        site = SiteSettings.model_validate(settings | {"catalogue": document.get("catalogue") or ()})
+        site = SiteSettings.model_validate(settings | {"catalogue": _catalogue(document.get("catalogue"))})
         ZoneInfo(site.time_zone)
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_input=False))
@@ -52,6 +52,18 @@ def _setting(key: str, value: Json) -> Iterator[tuple[str, Json]]:
         yield from SHAPES[key](value)
     else:
         yield key.replace(".", "_"), value
+
+
+def _catalogue(entries: Json) -> Json:
+    """Site intervals; as everywhere in a timeline, ``code`` is the analyte."""
+    if not isinstance(entries, list):
+        return entries or ()
+    return [
+        {"analyte" if name == "code" else name: value for name, value in entry.items()}
+        if isinstance(entry, dict) and "analyte" not in entry
+        else entry
+        for entry in entries
+    ]
 
 
 def _days(value: Json) -> Json:

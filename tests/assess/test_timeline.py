@@ -121,6 +121,14 @@ def test_a_partly_known_birth_date_leaves_every_age_open(write: Any, born: str, 
     assert flag["reasons"] == ([] if expected else ["RANGE_NEEDS_AGE"])
 
 
+def test_the_sites_catalogue_may_call_the_analyte_its_code(write: Any) -> None:
+    count, other = write.result("a", "PLT", "160", "2025-01-03", "10*9/L"), {"id": "x", "birth_date": "1980-01-01"}
+    renamed = [{"code" if name == "analyte" else name: value for name, value in entry.items()} for entry in CATALOGUE]
+    told, same = (assess(write.patient(count, catalogue=given, subject=other)) for given in (renamed, CATALOGUE))
+    assert told["flags"] == same["flags"]
+    assert write.flag(told, "a")["range_source"] == "site"
+
+
 @pytest.mark.parametrize(("sex", "expected"), [("female", ["N"]), ("M", ["L"]), ("other", []), (None, [])])
 def test_sex_may_be_a_word_and_is_never_assumed(write: Any, sex: str | None, expected: list[str]) -> None:
     value = write.result("a", "HGB", "13", "2025-01-03", "g/dL", "M: 13.5-17.5, F: 12.0-15.5")

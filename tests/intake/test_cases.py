@@ -64,6 +64,16 @@ def test_1a_as_refrain_translate_prints_it(taken_in: Any, north: Profile) -> Non
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("sex", "limits"), [("M", ("14", "18")), ("F", ("12", "16")), ("U", (None, None))])
+def test_a_range_split_by_sex_is_listed_with_the_patients_own_limits(
+    taken_in: Any, sex: str, limits: tuple[str | None, str | None]
+) -> None:
+    obx = "OBX|1|NM|718-7^Hb^LN||15|g/dL|M: 14-18 F: 12-16|N|||F"
+    [listed] = as_listing(taken_in(obx, change={"PID-8": sex}))["reports"][0]["observations"]
+    assert (listed["range"]["low"], listed["range"]["high"]) == limits
+    assert set(listed["range"]["by_sex"]) == {"M", "F"}
+
+
 def test_1_a_correction_is_a_version_of_the_same_result(taken_in: Any) -> None:
     first, corrected = only(taken_in(A1)), only(taken_in(B1, change=B1_CHANGES))
     assert corrected.result == first.result

@@ -37,7 +37,7 @@ def as_listing(translation: Translation, source: str = "") -> dict[str, Any]:
 def _report(report: LabReport) -> dict[str, Any]:
     content = report.model_dump(mode="json", by_alias=True)
     listed = {name: content[name] for name in _REPORT}
-    listed["observations"] = [_observation(observation) for observation in report.observations]
+    listed["observations"] = [_observation(observation, report.sex) for observation in report.observations]
     if report.other_ids:
         listed["other_ids"] = content["other_ids"]
     if report.parts > 1:
@@ -45,9 +45,12 @@ def _report(report: LabReport) -> dict[str, Any]:
     return listed
 
 
-def _observation(observation: Observation) -> dict[str, Any]:
+def _observation(observation: Observation, sex: str | None) -> dict[str, Any]:
     content = observation.model_dump(mode="json", by_alias=True)
     content["value"] = _picked(content["value"], _VALUE, _VALUE_WHEN_SET)
+    if content["range"]["by_sex"]:
+        # A range split by sex reads as the interval of the patient's own; unknown, only both halves are shown.
+        content["range"] |= content["range"]["by_sex"].get((sex or "").strip().upper()[:1], {})
     content["range"] = _picked(content["range"], _RANGE, _RANGE_WHEN_SET)
     return _picked(content, _OBSERVATION, _OBSERVATION_WHEN_SET)
 
