@@ -93,6 +93,16 @@ def test_a_withdrawal_takes_it_back_and_shows_no_value(lab: Lab) -> None:
     assert told.open() == {("DQ_IDENTITY", "2823-3")}
 
 
+@pytest.mark.parametrize("later", ["X", "D", "F", "C"])
+def test_whose_result_it_was_stays_open_whatever_comes_later(lab: Lab, later: str) -> None:
+    versions = [
+        potassium(lab, "6.9", status="W", issued=1),
+        potassium(lab, "4.1", flags=("N",), status=later, issued=2),
+    ]
+    assert ("DQ_IDENTITY", "2823-3") in lab.in_order([potassium(lab, "6.9"), *versions]).open()
+    assert ("DQ_IDENTITY", "2823-3") in lab.in_order([*reversed(versions), potassium(lab, "6.9")]).open()
+
+
 def test_another_critical_value_of_the_same_result_amends_it(lab: Lab) -> None:
     told = lab.in_order([potassium(lab, "6.9"), potassium(lab, "7.1", status="C", issued=1)])
     assert len(critical(told)) == 1

@@ -39,6 +39,8 @@ class Question:
 
 def questions(patient: Patient) -> Iterator[Question]:
     """Every open or answered question about the results that count, in clinical order."""
+    for one in patient.versions.values():
+        yield from _wrong_patient(one)
     for one in patient.current:
         yield from _status(one)
         if one.seen.flagged:
@@ -56,12 +58,16 @@ def questions(patient: Patient) -> Iterator[Question]:
         yield _switched(switch)
 
 
+def _wrong_patient(one: Judged) -> Iterator[Question]:
+    """A ``W`` asks whose result it was. A later version of the result does not answer that; a person does."""
+    if one.seen.observation.status.strip() == "W":
+        text = "a result was posted wrongly, perhaps for another patient, and was taken back"
+        yield Question("DQ_IDENTITY", one.seen.version.subject, rules.STATUS, (one.seen,), text)
+
+
 def _status(one: Judged) -> Iterator[Question]:
     seen, received = one.seen, one.seen.observation
     subject, rule = seen.version.subject, rules.STATUS
-    if received.status.strip() == "W":
-        text = "a result was posted wrongly, perhaps for another patient, and was taken back"
-        yield Question("DQ_IDENTITY", subject, rule, (seen,), text)
     if "identifier_damaged" in received.quality:
         rule = rules.of_quality("identifier_damaged")
         yield Question("DQ_IDENTITY", subject, rule, (seen,), "an identifier of the patient or order is damaged")
