@@ -343,3 +343,45 @@ def test_a_link_by_assumption_is_told_with_every_call(chart: Any) -> None:
     chart.vegf(-4, 400, caveats=("matrix_assumed",))
     chart.vegf(28, 100)
     assert chart.axis("VEGF").caveats == ("matrix_assumed",)
+
+
+def test_a_confirmation_by_a_linked_result_carries_the_assumption(chart: Any) -> None:
+    """SER-3: every call that uses the link says so; here the sample that makes it confirmed does."""
+    chart.vegf(-4, 400)
+    chart.vegf(28, 100, caveats=("matrix_assumed",))
+    chart.vegf(56, 90)
+    assert (chart.axis("VEGF").confirmation, chart.axis("VEGF").caveats) == ("confirmed", ("matrix_assumed",))
+    chart.vegf(84, 90)
+    chart.vegf(112, 300)
+    assert chart.axis("VEGF").caveats == ()
+
+
+@pytest.mark.parametrize(("value", "p"), [("450", "met"), ("449.99", "undecidable"), ("160", "not_met")])
+def test_a_censored_value_that_is_surely_lower_is_the_nadir(chart: Any, value: str, p: str) -> None:
+    """NAD-3: "<300" may lie on both sides of its limit 160, yet it fell below 1000; a rise is measured from it."""
+    chart.vegf(-4, 1000)
+    chart.vegf(28, "<300")
+    chart.vegf(56, value)
+    assert chart.steps("VEGF")["vegf 56"].p == p
+
+
+def test_a_censored_first_value_without_a_baseline_is_the_first_nadir(chart: Any) -> None:
+    """SER-7 with NAD-3."""
+    chart.vegf(28, "<200")
+    chart.vegf(56, 301)
+    assert call(chart) == ("PDV", "ASSESSED")
+
+
+def test_a_censored_value_that_says_nothing_of_a_rise_is_no_nadir(chart: Any) -> None:
+    chart.vegf(-4, 400)
+    chart.vegf(28, 200)
+    chart.vegf(56, "<2000")
+    chart.vegf(84, 250)
+    assert chart.steps("VEGF")["vegf 84"].p == "not_met"
+
+
+def test_an_undecidable_rise_without_a_baseline_lists_every_reason(chart: Any) -> None:
+    """Nothing proven: all reasons are listed (clinical.md 10)."""
+    chart.vegf(28, 100)
+    chart.vegf(56, ">=150")
+    assert (call(chart), why(chart)) == ((None, "INDETERMINATE"), ("CENSORED", "NO_BASELINE_IN_SERIES"))

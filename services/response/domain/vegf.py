@@ -106,7 +106,7 @@ def _judge_series(
     for sample in series.during:
         p, verdict = judge(sample, baseline, nadir, rules, site, switched=switched, pending=pending)
         judged.append(Judged(sample, nadir, p, verdict))
-        if sample.view.comparator is None or sample.above() is not None:
+        if sample.view.comparator is None or sample.above() is not None or p is not None or nadir is None:
             nadir = lower(nadir, Mark.of(sample))
     grades = tuple(
         Graded(each.sample, RANK[each.verdict.call])
@@ -247,8 +247,9 @@ def _caveats(
         found += nadir.view.caveats
     if one.verdict.call == "PDV" and confirmed is None and len(_rise(each, one)) > 1:
         found.append(DEFERRED)
-    if confirmed is not None and confirmed.late:
-        found.append("LATE_CONFIRMATION")
+    if confirmed is not None:
+        found += (*confirmed.sample.view.caveats, *confirmed.by.view.caveats)
+        found += ["LATE_CONFIRMATION"] * confirmed.late
     return once(found)
 
 

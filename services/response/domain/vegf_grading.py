@@ -8,7 +8,7 @@ from refrain.contracts.site import SiteSettings
 from services.response.domain.facts import Result
 from services.response.domain.rulesets.model import RuleSet
 from services.response.domain.series import Mark
-from services.response.domain.verdict import Verdict, closed_level, level_state
+from services.response.domain.verdict import Verdict, closed_level, level_state, once
 
 NEEDS = ("RANGE_NEEDS_SEX", "RANGE_NEEDS_AGE")
 
@@ -27,9 +27,10 @@ def judge(
         halved = rules.vegf_partial.caps(value, baseline.bounds) if baseline and baseline.bounds else False
         levels = {"CRV": level_state(negation(above)), "PRV": level_state(halved)}
         return p, Verdict("PDV", levels=levels, why_not={"CRV": _place(sample)})
-    if nadir is not None and p is None:
-        return p, Verdict(None, reasons=("CENSORED",), why_not={"PDV": f"{sample.text()} may or may not be a rise"})
     obstacle = _not_gradable(baseline, rules, site, switched=switched, pending=pending)
+    if nadir is not None and p is None:
+        reasons = once(("CENSORED", *obstacle))
+        return p, Verdict(None, reasons=reasons, why_not={"PDV": f"{sample.text()} may or may not be a rise"})
     if obstacle or baseline is None or baseline.bounds is None:
         return p, Verdict(None, reasons=obstacle, levels=dict.fromkeys(("CRV", "PRV"), closed_level(obstacle)))
     complete, partial = negation(above), rules.vegf_partial.caps(value, baseline.bounds)
