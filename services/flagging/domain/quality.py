@@ -39,9 +39,12 @@ class Question:
 
 def questions(patient: Patient) -> Iterator[Question]:
     """Every open or answered question about the results that count, in clinical order."""
-    for one in patient.versions.values():
-        yield from _wrong_patient(one)
+    taken_back = {
+        one.seen.observation.result for one in patient.versions.values() if one.seen.observation.status.strip() == "W"
+    }
     for one in patient.current:
+        if one.seen.observation.result in taken_back:
+            yield _wrong_patient(one.seen)
         yield from _status(one)
         if one.seen.flagged:
             yield from _unit(one.seen)
@@ -58,11 +61,10 @@ def questions(patient: Patient) -> Iterator[Question]:
         yield _switched(switch)
 
 
-def _wrong_patient(one: Judged) -> Iterator[Question]:
+def _wrong_patient(seen: Seen) -> Question:
     """A ``W`` asks whose result it was. A later version of the result does not answer that; a person does."""
-    if one.seen.observation.status.strip() == "W":
-        text = "a result was posted wrongly, perhaps for another patient, and was taken back"
-        yield Question("DQ_IDENTITY", one.seen.version.subject, rules.STATUS, (one.seen,), text)
+    text = "a result was posted wrongly, perhaps for another patient, and was taken back"
+    return Question("DQ_IDENTITY", seen.version.subject, rules.STATUS, (seen,), text)
 
 
 def _status(one: Judged) -> Iterator[Question]:
