@@ -22,6 +22,8 @@ RESPONSE_LEVELS = {
     "PET": ("PD-PET", "NR-PET", "PR-PET", "CR-PET"),
 }
 """Levels of each axis, worst first (clinical.md 11.1 to 11.3)."""
+NOTHING_PROVEN = "NEH"
+"""An M-protein surely below every level that its baseline can grade, none of which names it (HEM-4)."""
 
 
 def vegf_rise(value: Span, nadir: Span, above: Truth) -> Truth:

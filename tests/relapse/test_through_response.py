@@ -187,6 +187,15 @@ def test_two_values_over_the_limit_lose_a_confirmed_response() -> None:
     assert ladder(result, "vegf") == "NONE"
 
 
+def test_a_small_spike_that_comes_back_loses_its_confirmed_response() -> None:
+    """Baseline 6 g/L: only VGPRH can be graded, and two values above a tenth of it are below that level."""
+    course = (seen("MPROT_S", -4, "6"), seen("MPROT_S", 28, "0.5"), seen("MPROT_S", 56, "0.5"))
+    assert told(assess(timeline(*course, seen("MPROT_S", 84, "2")))) == []
+    result = assess(timeline(*course, seen("MPROT_S", 84, "2"), seen("MPROT_S", 112, "3")))
+    assert told(result) == [("RESPONSE_LOSS", "open")]
+    assert ladder(result, "hematologic") == "NONE"
+
+
 STORY = (
     *FALL, seen("VEGF", 140, "200"), seen("VEGF", 161, "240"), seen("VEGF", 161, "24.0", status="C", issued=163),
     *BACK, band(140, "POS", "IgG lambda"), seen("IGG", 56, "3.4"), seen("B12", -4, "105"), seen("VEGF", 190, "230"),

@@ -405,3 +405,30 @@ def test_a_value_that_may_be_a_rise_confirms_no_level(chart: Any) -> None:
     assert chart.axis("HEMATOLOGIC").confirmation == "unconfirmed"
     assert "may or may not be" in chart.axis("HEMATOLOGIC").why_not["PDH"]
     assert chart.steps("MPROT_S")["m 28"].level_confirmed_by is None
+
+
+def test_a_value_that_no_level_names_still_breaks_a_run(chart: Any) -> None:
+    """Baseline 5 to 10 g/L grades VGPRH only (HEM-4): 2 g/L is surely below it, and 0.5 after it is a first one."""
+    chart.m(-4, "5")
+    chart.m(28, "0.5")
+    chart.m(56, "2")
+    assert (call(chart)[0], chart.steps("MPROT_S")["m 56"].level) == ("NEH", "NEH")
+    assert chart.line().upgrades == ()
+    chart.m(84, "0.5")
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.call, axis.confirmation, axis.best_response) == ("VGPRH", "unconfirmed", None)
+    chart.m(112, "0.4")
+    axis = chart.axis("HEMATOLOGIC")
+    assert (axis.confirmation, axis.confirmed_as_of) == ("confirmed", chart.steps("MPROT_S")["m 84"].result)
+
+
+def test_a_value_without_any_level_to_grade_is_left_out_of_the_runs(chart: Any) -> None:
+    chart.m(-4, "4")
+    chart.m(28, "2")
+    assert chart.steps("MPROT_S")["m 28"].level is None
+
+
+def test_a_component_too_old_to_count_is_named_so_beside_a_band(chart: Any) -> None:
+    chart.ife(10, "NEG", kind="IFE_U")
+    chart.ife(60, "POS", isotype=IGG_LAMBDA)
+    assert "urine immunofixation of 2025-01-16 is too old to count" in chart.axis("HEMATOLOGIC").why_not["CRH"]

@@ -62,7 +62,7 @@ def complete(tracks: Tracks, site: SiteSettings, *, rank: int, clone_known: bool
         components={name: track.component(name in stale and truths[name] is None) for name, track in tracks.items()},
         confirmed=_confirmed(tracks, rank) if truth else None,
         evidence=tuple(track.current.sample for track in tracks.values() if track.current),
-        why_not=_why_not(truths, tracks, reasons),
+        why_not=_why_not(truths, tracks, stale, reasons),
     )
 
 
@@ -93,7 +93,7 @@ def _confirmed(tracks: Tracks, rank: int) -> Confirmed | None:
     return Confirmed(rank, sample, by, late=any(part.late for part in parts))
 
 
-def _why_not(truths: dict[str, Truth], tracks: Tracks, reasons: list[str]) -> str:
+def _why_not(truths: dict[str, Truth], tracks: Tracks, stale: frozenset[str], reasons: list[str]) -> str:
     said = []
     for name, truth in truths.items():
         current = tracks[name].current
@@ -102,8 +102,7 @@ def _why_not(truths: dict[str, Truth], tracks: Tracks, reasons: list[str]) -> st
         elif truth is None and current is None:
             said.append(f"{WORDS[name]} missing")
         elif truth is None and current is not None:
-            old = MISSING[name] in reasons
-            state = "is too old to count" if old else f"is {current.reading.state}"
+            state = "is too old to count" if name in stale else f"is {current.reading.state}"
             said.append(f"{WORDS[name]} of {current.sample.day} {state}")
     if "NO_CLONE" in reasons:
         said.append("no clone is stated")

@@ -9,6 +9,8 @@ from services.response.domain.facts import Result
 
 PROGRESSION = -1
 """Rank of a progression call. It confirms no response, and no response confirms it."""
+UNGRADED = -2
+"""Rank of an assessment below every level that its baseline can grade: it confirms none and breaks their run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from uuid import UUID
 
+from refrain.clinical.poems import NOTHING_PROVEN
 from refrain.contracts.events import Axis, LevelState, Trajectory, Upgrade
 from refrain.contracts.site import SiteSettings
 from services.response.domain.bands import BandReader
 from services.response.domain.complete_response import Complete, Tracks, complete
 from services.response.domain.components import Track
-from services.response.domain.confirmation import PROGRESSION, Confirmed, Graded, confirmed_at, shown
+from services.response.domain.confirmation import PROGRESSION, UNGRADED, Confirmed, Graded, confirmed_at, shown
 from services.response.domain.facts import CourseFacts, Result
 from services.response.domain.hematologic_trajectories import Levels, component_trajectory, m_trajectory
 from services.response.domain.m_protein import MGrade, MSample, grade, m_samples, source_analyte, summed_spikes
@@ -22,7 +23,7 @@ from services.response.domain.verdict import Best, assessability, ids, no_call, 
 
 LEVELS = ("NRH", "PRH", "VGPRH", "CRH")
 """By rank. A rule set without VGPRH simply never reaches it."""
-RANK = {"PDH": PROGRESSION, **{level: rank for rank, level in enumerate(LEVELS)}}
+RANK = {NOTHING_PROVEN: UNGRADED, "PDH": PROGRESSION, **{level: rank for rank, level in enumerate(LEVELS)}}
 COMPONENTS = {"IFE_S": "IFE_S", "IFE_U": "IFE_U", "BM_FLOW": "MARROW"}
 """Analyte to component."""
 TOTAL_IG = ("IGG", "IGA", "IGM")
@@ -105,8 +106,8 @@ class Walk:
         sample, key = self.m.sample, self.m.series.key
         if self.m.p is not None:
             self.rises.setdefault(key, []).append(Graded(sample, PROGRESSION if self.m.p else 0))
-        level = "PDH" if self.m.p else graded.call
-        if level is None or not (self.m.p or (graded.decided and self.m.p is False)):
+        level = "PDH" if self.m.p else (NOTHING_PROVEN if graded.below else graded.call)
+        if level is None or not (self.m.p or (self.m.p is False and (graded.decided or graded.below))):
             return
         chain = self.chains.setdefault(key, [])
         chain.append(Graded(sample, RANK[level]))

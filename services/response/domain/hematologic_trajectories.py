@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from refrain.clinical.poems import RESPONSE_LEVELS
 from refrain.contracts.events import Assessment, Trajectory
 from services.response.domain.components import Track
 from services.response.domain.confirmation import PROGRESSION, Graded, confirmer
@@ -15,6 +16,7 @@ from services.response.domain.verdict import truth_of_p
 
 Levels = dict[UUID, str]
 """Result to the level proven at it."""
+CONFIRMABLE = RESPONSE_LEVELS["HEMATOLOGIC"]
 
 
 def m_trajectory(
@@ -36,7 +38,7 @@ def m_trajectory(
         if one is None:
             return entry
         level = levels.get(entry.result)
-        by = _confirmed_by(entry.result, rises if level == "PDH" else chain) if level else None
+        by = _confirmed_by(entry.result, rises if level == "PDH" else chain) if level in CONFIRMABLE else None
         update = {
             "p": truth_of_p(one.p), "nadir": one.nadir.point() if one.nadir else None,
             "level": level, "level_confirmed_by": by,

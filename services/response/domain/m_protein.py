@@ -72,6 +72,12 @@ class MGrade:
         names = list(self.levels)
         return not better or (self.call in names and names.index(self.call) < min(map(names.index, better)))
 
+    @property
+    def below(self) -> bool:
+        """No level has a name for it, yet every level that this baseline can grade is surely not met."""
+        gradable = [state for state in self.levels.values() if state != "NOT_ASSESSABLE"]
+        return self.call is None and bool(gradable) and all(state == "NOT_MET" for state in gradable)
+
 
 def grade(
     value: Result | None, baseline: Mark | None, obstacles: tuple[str, ...], serum: Reading | None, rules: RuleSet

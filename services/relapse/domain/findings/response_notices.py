@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from refrain.clinical.poems import RESPONSE_LEVELS
+from refrain.clinical.poems import NOTHING_PROVEN, RESPONSE_LEVELS
 from refrain.contracts.alerting import Finding
 from refrain.contracts.events import Assessment, AxisName, LineCourse, Trajectory, Upgrade
 from services.relapse.domain import rules, wording
@@ -83,10 +83,10 @@ Run = tuple[tuple[Assessment, ...], Assessment | None]
 def lost_runs(trajectory: Trajectory, axis: str) -> Iterator[Run]:
     """Every stretch of two or more assessments below the best level confirmed before it, oldest first."""
     order, alone = RESPONSE_LEVELS[axis], axis in SINGLE_SAMPLE
-    steps = [each for each in counted(trajectory) if each.level in order]
+    steps = [each for each in counted(trajectory) if each.level in order or each.level == NOTHING_PROVEN]
     best, below, before = -1, [], None
     for each in steps:
-        rank = order.index(each.level or "")
+        rank = order.index(each.level) if each.level in order else -1
         if rank < best:
             below.append(each)
         else:
