@@ -201,6 +201,7 @@ class ListQuarantineRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     sender: _builtins.str
     """Only this sender's; all when empty."""
     reason: _builtins.str
@@ -208,6 +209,8 @@ class ListQuarantineRequest(_message.Message):
     page_size: _builtins.int
     """At most 500; 100 when zero."""
     page_token: _builtins.str
+    state: _builtins.str
+    """open, resolved or all; open when empty."""
     def __init__(
         self,
         *,
@@ -215,10 +218,11 @@ class ListQuarantineRequest(_message.Message):
         reason: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "sender", b"sender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "sender", b"sender", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,6 +267,13 @@ class QuarantinedItem(_message.Message):
     WHOLE_MESSAGE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RESOLVED_BY_FIELD_NUMBER: _builtins.int
+    RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     sender: _builtins.str
     listener: _builtins.str
@@ -271,10 +282,26 @@ class QuarantinedItem(_message.Message):
     """Segment and field, for example OBX[3]-5; empty for the whole message."""
     whole_message: _builtins.bool
     hash: _builtins.str
-    """SHA-256 of the message."""
+    """SHA-256 of the message: entries of one message share it."""
     size: _builtins.int
+    state: _builtins.str
+    """open or resolved."""
+    resolved_by: _builtins.str
+    """The person who resolved it, or who drove it again; empty while it is open."""
+    resolution: _builtins.str
+    """A reason of the list that GetQuarantined gives, or redriven (all that it was about is published) or superseded
+    (driven again, and what is still wrong stands under another entry); empty while it is open.
+    """
+    comment: _builtins.str
+    """What the person wrote beside it."""
+    meaning: _builtins.str
+    """The reason in a sentence."""
+    advice: _builtins.str
+    """What to do about it, in a sentence or two."""
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def resolved_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -287,11 +314,538 @@ class QuarantinedItem(_message.Message):
         whole_message: _builtins.bool = ...,
         hash: _builtins.str = ...,
         size: _builtins.int = ...,
+        state: _builtins.str = ...,
+        resolved_by: _builtins.str = ...,
+        resolved_at: _timestamp_pb2.Timestamp | None = ...,
+        resolution: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        meaning: _builtins.str = ...,
+        advice: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at", "resolved_at", b"resolved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "hash", b"hash", "listener", b"listener", "place", b"place", "reason", b"reason", "recorded_at", b"recorded_at", "sender", b"sender", "size", b"size", "whole_message", b"whole_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "comment", b"comment", "event_id", b"event_id", "hash", b"hash", "listener", b"listener", "meaning", b"meaning", "place", b"place", "reason", b"reason", "recorded_at", b"recorded_at", "resolution", b"resolution", "resolved_at", b"resolved_at", "resolved_by", b"resolved_by", "sender", b"sender", "size", b"size", "state", b"state", "whole_message", b"whole_message"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QuarantinedItem: _TypeAlias = QuarantinedItem  # noqa: Y015
+
+@_typing.final
+class GetQuarantinedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    WITHOUT_RAW_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    without_raw: _builtins.bool
+    """Answer from the work list alone: without the bytes, and without Kafka."""
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        without_raw: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "without_raw", b"without_raw"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQuarantinedRequest: _TypeAlias = GetQuarantinedRequest  # noqa: Y015
+
+@_typing.final
+class GetQuarantinedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
+    RESOLUTION_REASONS_FIELD_NUMBER: _builtins.int
+    raw: _builtins.bytes
+    """The message as it was received, every byte; absent when it was too large to keep, or not asked for."""
+    @_builtins.property
+    def item(self) -> Global___QuarantinedItem: ...
+    @_builtins.property
+    def resolution_reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolutionReason]:
+        """The reasons that Resolve takes."""
+
+    def __init__(
+        self,
+        *,
+        item: Global___QuarantinedItem | None = ...,
+        raw: _builtins.bytes | None = ...,
+        resolution_reasons: _abc.Iterable[Global___ResolutionReason] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_raw", b"_raw", "item", b"item", "raw", b"raw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_raw", b"_raw", "item", b"item", "raw", b"raw", "resolution_reasons", b"resolution_reasons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__raw: _TypeAlias = _typing.Literal["raw"]  # noqa: Y015
+    _WhichOneofArgType__raw: _TypeAlias = _typing.Literal["_raw", b"_raw"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__raw) -> _WhichOneofReturnType__raw | None: ...
+
+Global___GetQuarantinedResponse: _TypeAlias = GetQuarantinedResponse  # noqa: Y015
+
+@_typing.final
+class ResolutionReason(_message.Message):
+    """A reason for taking an entry off the work list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    COMMENT_REQUIRED_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    text: _builtins.str
+    """For a person to choose by."""
+    comment_required: _builtins.bool
+    """Whether a comment must say more."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        text: _builtins.str = ...,
+        comment_required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "comment_required", b"comment_required", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolutionReason: _TypeAlias = ResolutionReason  # noqa: Y015
+
+@_typing.final
+class ResolveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    actor: _builtins.str
+    reason: _builtins.str
+    """One of resolution_reasons: entered_by_hand, sender_resends, not_needed, other."""
+    comment: _builtins.str
+    """Required for other; at most 2,000 characters."""
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "comment", b"comment", "event_id", b"event_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveRequest: _TypeAlias = ResolveRequest  # noqa: Y015
+
+@_typing.final
+class ResolveResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.bool
+    """Whether this request's resolution stands; false when the entry was resolved before: the item says by whom."""
+    @_builtins.property
+    def item(self) -> Global___QuarantinedItem: ...
+    def __init__(
+        self,
+        *,
+        item: Global___QuarantinedItem | None = ...,
+        accepted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveResponse: _TypeAlias = ResolveResponse  # noqa: Y015
+
+@_typing.final
+class ReopenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    actor: _builtins.str
+    comment: _builtins.str
+    """Why; at most 2,000 characters."""
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "comment", b"comment", "event_id", b"event_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenRequest: _TypeAlias = ReopenRequest  # noqa: Y015
+
+@_typing.final
+class ReopenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def item(self) -> Global___QuarantinedItem: ...
+    def __init__(
+        self,
+        *,
+        item: Global___QuarantinedItem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenResponse: _TypeAlias = ReopenResponse  # noqa: Y015
+
+@_typing.final
+class RedriveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    actor: _builtins.str
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "event_id", b"event_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedriveRequest: _TypeAlias = RedriveRequest  # noqa: Y015
+
+@_typing.final
+class RedriveResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    STILL_OPEN_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    """published, ignored or quarantined: of the message as a whole."""
+    reason: _builtins.str
+    """Why it was ignored or quarantined as a whole; empty when it was published."""
+    meaning: _builtins.str
+    """The reason in a sentence."""
+    reports: _builtins.int
+    """Reports that were published, all of them on Kafka now."""
+    @_builtins.property
+    def item(self) -> Global___QuarantinedItem:
+        """The entry as it stands now: resolved when nothing of its cause is left, else open."""
+
+    @_builtins.property
+    def still_open(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedItem]:
+        """Entries of this message that are open now, for what is still wrong with it."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        meaning: _builtins.str = ...,
+        reports: _builtins.int = ...,
+        item: Global___QuarantinedItem | None = ...,
+        still_open: _abc.Iterable[Global___QuarantinedItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "meaning", b"meaning", "outcome", b"outcome", "reason", b"reason", "reports", b"reports", "still_open", b"still_open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedriveResponse: _TypeAlias = RedriveResponse  # noqa: Y015
+
+@_typing.final
+class ListUnmappedCodesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    """Only this sender's; all when empty."""
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sender", b"sender"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnmappedCodesRequest: _TypeAlias = ListUnmappedCodesRequest  # noqa: Y015
+
+@_typing.final
+class ListUnmappedCodesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether there are more."""
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnmappedCode]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        codes: _abc.Iterable[Global___UnmappedCode] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnmappedCodesResponse: _TypeAlias = ListUnmappedCodesResponse  # noqa: Y015
+
+@_typing.final
+class UnmappedCode(_message.Message):
+    """A code that leads to no analyte, as received (OBX-3). No patient data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_SEEN_AT_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    code: _builtins.str
+    system: _builtins.str
+    name: _builtins.str
+    """The test's name, as it came last."""
+    count: _builtins.int
+    """Results that came with it."""
+    @_builtins.property
+    def first_seen_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def last_seen_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+        code: _builtins.str = ...,
+        system: _builtins.str = ...,
+        name: _builtins.str = ...,
+        count: _builtins.int = ...,
+        first_seen_at: _timestamp_pb2.Timestamp | None = ...,
+        last_seen_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at", "name", b"name", "sender", b"sender", "system", b"system"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmappedCode: _TypeAlias = UnmappedCode  # noqa: Y015
+
+@_typing.final
+class MapCodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    ANALYTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    code: _builtins.str
+    system: _builtins.str
+    analyte: _builtins.str
+    """A catalogue code such as VEGF (FlaggingService.ListAnalytes lists them), a LOINC of the catalogue, or attribute:NAME
+    as in a profile. Not looked at when withdrawn.
+    """
+    actor: _builtins.str
+    reason: _builtins.str
+    """Why, in words; at most 2,000 characters."""
+    request_id: _builtins.str
+    withdrawn: _builtins.bool
+    """Takes the mapping of this code back: it leads nowhere again."""
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+        code: _builtins.str = ...,
+        system: _builtins.str = ...,
+        analyte: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "analyte", b"analyte", "code", b"code", "reason", b"reason", "request_id", b"request_id", "sender", b"sender", "system", b"system", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapCodeRequest: _TypeAlias = MapCodeRequest  # noqa: Y015
+
+@_typing.final
+class MapCodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAPPING_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
+    translation: _builtins.int
+    """Number of this reading of the sender, as reports carry it; it grows with every change."""
+    @_builtins.property
+    def mapping(self) -> Global___CodeMapping: ...
+    def __init__(
+        self,
+        *,
+        mapping: Global___CodeMapping | None = ...,
+        translation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mapping", b"mapping"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mapping", b"mapping", "translation", b"translation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MapCodeResponse: _TypeAlias = MapCodeResponse  # noqa: Y015
+
+@_typing.final
+class ListMappingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    WITH_WITHDRAWN_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    """Only this sender's; all when empty."""
+    with_withdrawn: _builtins.bool
+    """Also those that were taken back."""
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+        with_withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sender", b"sender", "with_withdrawn", b"with_withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMappingsRequest: _TypeAlias = ListMappingsRequest  # noqa: Y015
+
+@_typing.final
+class ListMappingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAPPINGS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether there are more."""
+    @_builtins.property
+    def mappings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeMapping]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        mappings: _abc.Iterable[Global___CodeMapping] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mappings", b"mappings", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMappingsResponse: _TypeAlias = ListMappingsResponse  # noqa: Y015
+
+@_typing.final
+class CodeMapping(_message.Message):
+    """What a person said that a sender's code means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
+    ANALYTE_FIELD_NUMBER: _builtins.int
+    MAPPED_BY_FIELD_NUMBER: _builtins.int
+    MAPPED_AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_REASON_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    code: _builtins.str
+    system: _builtins.str
+    analyte: _builtins.str
+    mapped_by: _builtins.str
+    reason: _builtins.str
+    withdrawn: _builtins.bool
+    withdrawn_by: _builtins.str
+    withdrawn_reason: _builtins.str
+    @_builtins.property
+    def mapped_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def withdrawn_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+        code: _builtins.str = ...,
+        system: _builtins.str = ...,
+        analyte: _builtins.str = ...,
+        mapped_by: _builtins.str = ...,
+        mapped_at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
+        withdrawn_by: _builtins.str = ...,
+        withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mapped_at", b"mapped_at", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyte", b"analyte", "code", b"code", "mapped_at", b"mapped_at", "mapped_by", b"mapped_by", "reason", b"reason", "sender", b"sender", "system", b"system", "withdrawn", b"withdrawn", "withdrawn_at", b"withdrawn_at", "withdrawn_by", b"withdrawn_by", "withdrawn_reason", b"withdrawn_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeMapping: _TypeAlias = CodeMapping  # noqa: Y015

@@ -26,7 +26,12 @@ if _version_not_supported:
 
 
 class IntakeServiceStub:
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand.
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
     """
 
     def __init__(self, channel):
@@ -50,10 +55,50 @@ class IntakeServiceStub:
                 request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineRequest.SerializeToString,
                 response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineResponse.FromString,
                 _registered_method=True)
+        self.GetQuarantined = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/GetQuarantined',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedResponse.FromString,
+                _registered_method=True)
+        self.Resolve = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/Resolve',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveResponse.FromString,
+                _registered_method=True)
+        self.Reopen = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/Reopen',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenResponse.FromString,
+                _registered_method=True)
+        self.Redrive = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/Redrive',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveResponse.FromString,
+                _registered_method=True)
+        self.ListUnmappedCodes = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/ListUnmappedCodes',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.FromString,
+                _registered_method=True)
+        self.MapCode = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/MapCode',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeResponse.FromString,
+                _registered_method=True)
+        self.ListMappings = channel.unary_unary(
+                '/refrain.api.intake.v1.IntakeService/ListMappings',
+                request_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsRequest.SerializeToString,
+                response_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsResponse.FromString,
+                _registered_method=True)
 
 
 class IntakeServiceServicer:
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand.
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
     """
 
     def RecordCareEvent(self, request, context):
@@ -73,7 +118,66 @@ class IntakeServiceServicer:
 
     def ListQuarantine(self, request, context):
         """Lists what could not be used, newest first, without the bytes (those are on quarantine.v1).
-        INVALID_ARGUMENT for a page token that is not ours; UNAVAILABLE when the work list cannot be read.
+        INVALID_ARGUMENT for a page token or a state that is not ours; UNAVAILABLE when the work list cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuarantined(self, request, context):
+        """One entry of the work list with the message as it was received: patient data, for those who may see it.
+        NOT_FOUND when there is no such entry, or its bytes are no longer on Kafka (the text says which);
+        UNAVAILABLE when Kafka or the work list cannot be read within the deadline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resolve(self, request, context):
+        """Takes an entry off the open work list, with who, when and why. Of an entry that is resolved already the first
+        resolution stands. NOT_FOUND; INVALID_ARGUMENT without an actor or a reason of the list; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reopen(self, request, context):
+        """Puts an entry back on the open work list: someone resolved it by mistake. Of an open entry nothing changes.
+        NOT_FOUND; INVALID_ARGUMENT without an actor or a comment; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Redrive(self, request, context):
+        """Takes the message of an entry through the same door again, with the profile and code map of now, and answers when
+        Kafka has what became of it. Ids are derived, so doing it twice is harmless.
+        NOT_FOUND when there is no such entry or its bytes are gone; FAILED_PRECONDITION when a person resolved it (reopen
+        it first) or its bytes were never kept; UNAVAILABLE when Kafka or the work list is away: nothing is lost, try again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnmappedCodes(self, request, context):
+        """Codes that results came with and that lead to no analyte, most frequent first. UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MapCode(self, request, context):
+        """Says what a sender's code means, from its next message on (every intake process knows it within seconds), or takes
+        back what was said. What is sent or driven again afterwards is read anew and replaces the reading before.
+        INVALID_ARGUMENT with the fields at fault: a sender without profile, a target that is no analyte, no actor or
+        reason; FAILED_PRECONDITION when the code is mapped already, or there is no mapping to take back; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMappings(self, request, context):
+        """What people mapped, newest first; what stands in a profile's file is not among it. UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +201,41 @@ def add_IntakeServiceServicer_to_server(servicer, server):
                     request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineRequest.FromString,
                     response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineResponse.SerializeToString,
             ),
+            'GetQuarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuarantined,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedResponse.SerializeToString,
+            ),
+            'Resolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resolve,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveResponse.SerializeToString,
+            ),
+            'Reopen': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reopen,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenResponse.SerializeToString,
+            ),
+            'Redrive': grpc.unary_unary_rpc_method_handler(
+                    servicer.Redrive,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveResponse.SerializeToString,
+            ),
+            'ListUnmappedCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnmappedCodes,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.SerializeToString,
+            ),
+            'MapCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.MapCode,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeResponse.SerializeToString,
+            ),
+            'ListMappings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMappings,
+                    request_deserializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsRequest.FromString,
+                    response_serializer=refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'refrain.api.intake.v1.IntakeService', rpc_method_handlers)
@@ -106,7 +245,12 @@ def add_IntakeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IntakeService:
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand.
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
     """
 
     @staticmethod
@@ -180,6 +324,195 @@ class IntakeService:
             '/refrain.api.intake.v1.IntakeService/ListQuarantine',
             refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineRequest.SerializeToString,
             refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/GetQuarantined',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.GetQuarantinedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/Resolve',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ResolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reopen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/Reopen',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ReopenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Redrive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/Redrive',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.RedriveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnmappedCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/ListUnmappedCodes',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MapCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/MapCode',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.MapCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMappings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/refrain.api.intake.v1.IntakeService/ListMappings',
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsRequest.SerializeToString,
+            refrain_dot_api_dot_intake_dot_v1_dot_intake__pb2.ListMappingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

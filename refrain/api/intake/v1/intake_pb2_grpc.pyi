@@ -27,7 +27,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IntakeServiceStub:
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand."""
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,12 +47,47 @@ class IntakeServiceStub:
     """Shows each known sender: its profile, its newest message, its messages by outcome since this process started."""
     ListQuarantine: _grpc.UnaryUnaryMultiCallable[_intake_pb2.ListQuarantineRequest, _intake_pb2.ListQuarantineResponse]
     """Lists what could not be used, newest first, without the bytes (those are on quarantine.v1).
-    INVALID_ARGUMENT for a page token that is not ours; UNAVAILABLE when the work list cannot be read.
+    INVALID_ARGUMENT for a page token or a state that is not ours; UNAVAILABLE when the work list cannot be read.
     """
+    GetQuarantined: _grpc.UnaryUnaryMultiCallable[_intake_pb2.GetQuarantinedRequest, _intake_pb2.GetQuarantinedResponse]
+    """One entry of the work list with the message as it was received: patient data, for those who may see it.
+    NOT_FOUND when there is no such entry, or its bytes are no longer on Kafka (the text says which);
+    UNAVAILABLE when Kafka or the work list cannot be read within the deadline.
+    """
+    Resolve: _grpc.UnaryUnaryMultiCallable[_intake_pb2.ResolveRequest, _intake_pb2.ResolveResponse]
+    """Takes an entry off the open work list, with who, when and why. Of an entry that is resolved already the first
+    resolution stands. NOT_FOUND; INVALID_ARGUMENT without an actor or a reason of the list; UNAVAILABLE.
+    """
+    Reopen: _grpc.UnaryUnaryMultiCallable[_intake_pb2.ReopenRequest, _intake_pb2.ReopenResponse]
+    """Puts an entry back on the open work list: someone resolved it by mistake. Of an open entry nothing changes.
+    NOT_FOUND; INVALID_ARGUMENT without an actor or a comment; UNAVAILABLE.
+    """
+    Redrive: _grpc.UnaryUnaryMultiCallable[_intake_pb2.RedriveRequest, _intake_pb2.RedriveResponse]
+    """Takes the message of an entry through the same door again, with the profile and code map of now, and answers when
+    Kafka has what became of it. Ids are derived, so doing it twice is harmless.
+    NOT_FOUND when there is no such entry or its bytes are gone; FAILED_PRECONDITION when a person resolved it (reopen
+    it first) or its bytes were never kept; UNAVAILABLE when Kafka or the work list is away: nothing is lost, try again.
+    """
+    ListUnmappedCodes: _grpc.UnaryUnaryMultiCallable[_intake_pb2.ListUnmappedCodesRequest, _intake_pb2.ListUnmappedCodesResponse]
+    """Codes that results came with and that lead to no analyte, most frequent first. UNAVAILABLE."""
+    MapCode: _grpc.UnaryUnaryMultiCallable[_intake_pb2.MapCodeRequest, _intake_pb2.MapCodeResponse]
+    """Says what a sender's code means, from its next message on (every intake process knows it within seconds), or takes
+    back what was said. What is sent or driven again afterwards is read anew and replaces the reading before.
+    INVALID_ARGUMENT with the fields at fault: a sender without profile, a target that is no analyte, no actor or
+    reason; FAILED_PRECONDITION when the code is mapped already, or there is no mapping to take back; UNAVAILABLE.
+    """
+    ListMappings: _grpc.UnaryUnaryMultiCallable[_intake_pb2.ListMappingsRequest, _intake_pb2.ListMappingsResponse]
+    """What people mapped, newest first; what stands in a profile's file is not among it. UNAVAILABLE."""
 
 @_typing.type_check_only
 class IntakeServiceAsyncStub(IntakeServiceStub):
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand."""
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordCareEvent: _aio.UnaryUnaryMultiCallable[_intake_pb2.RecordCareEventRequest, _intake_pb2.RecordCareEventResponse]  # type: ignore[assignment]
@@ -57,11 +98,46 @@ class IntakeServiceAsyncStub(IntakeServiceStub):
     """Shows each known sender: its profile, its newest message, its messages by outcome since this process started."""
     ListQuarantine: _aio.UnaryUnaryMultiCallable[_intake_pb2.ListQuarantineRequest, _intake_pb2.ListQuarantineResponse]  # type: ignore[assignment]
     """Lists what could not be used, newest first, without the bytes (those are on quarantine.v1).
-    INVALID_ARGUMENT for a page token that is not ours; UNAVAILABLE when the work list cannot be read.
+    INVALID_ARGUMENT for a page token or a state that is not ours; UNAVAILABLE when the work list cannot be read.
     """
+    GetQuarantined: _aio.UnaryUnaryMultiCallable[_intake_pb2.GetQuarantinedRequest, _intake_pb2.GetQuarantinedResponse]  # type: ignore[assignment]
+    """One entry of the work list with the message as it was received: patient data, for those who may see it.
+    NOT_FOUND when there is no such entry, or its bytes are no longer on Kafka (the text says which);
+    UNAVAILABLE when Kafka or the work list cannot be read within the deadline.
+    """
+    Resolve: _aio.UnaryUnaryMultiCallable[_intake_pb2.ResolveRequest, _intake_pb2.ResolveResponse]  # type: ignore[assignment]
+    """Takes an entry off the open work list, with who, when and why. Of an entry that is resolved already the first
+    resolution stands. NOT_FOUND; INVALID_ARGUMENT without an actor or a reason of the list; UNAVAILABLE.
+    """
+    Reopen: _aio.UnaryUnaryMultiCallable[_intake_pb2.ReopenRequest, _intake_pb2.ReopenResponse]  # type: ignore[assignment]
+    """Puts an entry back on the open work list: someone resolved it by mistake. Of an open entry nothing changes.
+    NOT_FOUND; INVALID_ARGUMENT without an actor or a comment; UNAVAILABLE.
+    """
+    Redrive: _aio.UnaryUnaryMultiCallable[_intake_pb2.RedriveRequest, _intake_pb2.RedriveResponse]  # type: ignore[assignment]
+    """Takes the message of an entry through the same door again, with the profile and code map of now, and answers when
+    Kafka has what became of it. Ids are derived, so doing it twice is harmless.
+    NOT_FOUND when there is no such entry or its bytes are gone; FAILED_PRECONDITION when a person resolved it (reopen
+    it first) or its bytes were never kept; UNAVAILABLE when Kafka or the work list is away: nothing is lost, try again.
+    """
+    ListUnmappedCodes: _aio.UnaryUnaryMultiCallable[_intake_pb2.ListUnmappedCodesRequest, _intake_pb2.ListUnmappedCodesResponse]  # type: ignore[assignment]
+    """Codes that results came with and that lead to no analyte, most frequent first. UNAVAILABLE."""
+    MapCode: _aio.UnaryUnaryMultiCallable[_intake_pb2.MapCodeRequest, _intake_pb2.MapCodeResponse]  # type: ignore[assignment]
+    """Says what a sender's code means, from its next message on (every intake process knows it within seconds), or takes
+    back what was said. What is sent or driven again afterwards is read anew and replaces the reading before.
+    INVALID_ARGUMENT with the fields at fault: a sender without profile, a target that is no analyte, no actor or
+    reason; FAILED_PRECONDITION when the code is mapped already, or there is no mapping to take back; UNAVAILABLE.
+    """
+    ListMappings: _aio.UnaryUnaryMultiCallable[_intake_pb2.ListMappingsRequest, _intake_pb2.ListMappingsResponse]  # type: ignore[assignment]
+    """What people mapped, newest first; what stands in a profile's file is not among it. UNAVAILABLE."""
 
 class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The only door, for people too: records what laboratories do not send, and shows how the feeds stand."""
+    """The only door, for people too: records what laboratories do not send, shows how the feeds stand, and is where people
+    cure what could not be used.
+
+    `actor` is the id of the person who acts, as the caller authenticated them: the console signs people in and decides
+    who may do what, intake records who did it. It is required wherever it stands. `request_id` is the caller's own: the
+    same request sent again (an answer was lost) gives the same answer and changes nothing.
+    """
 
     @_abc_1.abstractmethod
     def RecordCareEvent(
@@ -88,7 +164,78 @@ class IntakeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_intake_pb2.ListQuarantineResponse, _abc.Awaitable[_intake_pb2.ListQuarantineResponse]]:
         """Lists what could not be used, newest first, without the bytes (those are on quarantine.v1).
-        INVALID_ARGUMENT for a page token that is not ours; UNAVAILABLE when the work list cannot be read.
+        INVALID_ARGUMENT for a page token or a state that is not ours; UNAVAILABLE when the work list cannot be read.
         """
+
+    @_abc_1.abstractmethod
+    def GetQuarantined(
+        self,
+        request: _intake_pb2.GetQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.GetQuarantinedResponse, _abc.Awaitable[_intake_pb2.GetQuarantinedResponse]]:
+        """One entry of the work list with the message as it was received: patient data, for those who may see it.
+        NOT_FOUND when there is no such entry, or its bytes are no longer on Kafka (the text says which);
+        UNAVAILABLE when Kafka or the work list cannot be read within the deadline.
+        """
+
+    @_abc_1.abstractmethod
+    def Resolve(
+        self,
+        request: _intake_pb2.ResolveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.ResolveResponse, _abc.Awaitable[_intake_pb2.ResolveResponse]]:
+        """Takes an entry off the open work list, with who, when and why. Of an entry that is resolved already the first
+        resolution stands. NOT_FOUND; INVALID_ARGUMENT without an actor or a reason of the list; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Reopen(
+        self,
+        request: _intake_pb2.ReopenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.ReopenResponse, _abc.Awaitable[_intake_pb2.ReopenResponse]]:
+        """Puts an entry back on the open work list: someone resolved it by mistake. Of an open entry nothing changes.
+        NOT_FOUND; INVALID_ARGUMENT without an actor or a comment; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Redrive(
+        self,
+        request: _intake_pb2.RedriveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.RedriveResponse, _abc.Awaitable[_intake_pb2.RedriveResponse]]:
+        """Takes the message of an entry through the same door again, with the profile and code map of now, and answers when
+        Kafka has what became of it. Ids are derived, so doing it twice is harmless.
+        NOT_FOUND when there is no such entry or its bytes are gone; FAILED_PRECONDITION when a person resolved it (reopen
+        it first) or its bytes were never kept; UNAVAILABLE when Kafka or the work list is away: nothing is lost, try again.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnmappedCodes(
+        self,
+        request: _intake_pb2.ListUnmappedCodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.ListUnmappedCodesResponse, _abc.Awaitable[_intake_pb2.ListUnmappedCodesResponse]]:
+        """Codes that results came with and that lead to no analyte, most frequent first. UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def MapCode(
+        self,
+        request: _intake_pb2.MapCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.MapCodeResponse, _abc.Awaitable[_intake_pb2.MapCodeResponse]]:
+        """Says what a sender's code means, from its next message on (every intake process knows it within seconds), or takes
+        back what was said. What is sent or driven again afterwards is read anew and replaces the reading before.
+        INVALID_ARGUMENT with the fields at fault: a sender without profile, a target that is no analyte, no actor or
+        reason; FAILED_PRECONDITION when the code is mapped already, or there is no mapping to take back; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMappings(
+        self,
+        request: _intake_pb2.ListMappingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intake_pb2.ListMappingsResponse, _abc.Awaitable[_intake_pb2.ListMappingsResponse]]:
+        """What people mapped, newest first; what stands in a profile's file is not among it. UNAVAILABLE."""
 
 def add_IntakeServiceServicer_to_server(servicer: IntakeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
