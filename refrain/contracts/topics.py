@@ -9,7 +9,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from refrain.contracts.events import AlertEvent, CareEvent, FlaggedReport, LabReport, Quarantined, ResponseAssessed
+from refrain.contracts.events import (
+    AlertAction,
+    AlertEvent,
+    CareEvent,
+    FlaggedReport,
+    LabReport,
+    Quarantined,
+    ResponseAssessed,
+)
 
 PARTITIONS = 12
 """Of every topic; fixed at installation, because a patient must never change partition."""
@@ -57,14 +65,14 @@ LAB_REPORTS = Topic(
     name="lab-reports.v1",
     carries=LabReport,
     written_by=("intake",),
-    read_by=("flagging",),
+    read_by=("flagging", "chart"),
     about="one order's observations, raw beside parsed",
 )
 CARE_EVENTS = Topic(
     name="care-events.v1",
     carries=CareEvent,
     written_by=("intake",),
-    read_by=("flagging", "response", "relapse"),
+    read_by=("flagging", "response", "relapse", "chart"),
     about="therapy, transplant, infection, clinical findings, reviews",
 )
 QUARANTINE = Topic(
@@ -80,25 +88,32 @@ FLAGGED_REPORTS = Topic(
     name="flagged-reports.v1",
     carries=FlaggedReport,
     written_by=("flagging",),
-    read_by=("response",),
+    read_by=("response", "chart"),
     about="the report, our flags, the range that judged",
 )
 RESPONSES = Topic(
     name="responses.v1",
     carries=ResponseAssessed,
     written_by=("response",),
-    read_by=("relapse",),
+    read_by=("relapse", "chart"),
     about="the course: per axis the call, confirmed or not, what is missing",
 )
 ALERTS = Topic(
     name="alerts.v1",
     carries=AlertEvent,
     written_by=("flagging", "relapse"),
-    read_by=(),
+    read_by=("notify", "chart"),
     about="alerts raised, amended, closed, retracted",
 )
+ALERT_ACTIONS = Topic(
+    name="alert-actions.v1",
+    carries=AlertAction,
+    written_by=("notify",),
+    read_by=("chart",),
+    about="told, acknowledged, read back, snoozed, escalated, ended: what people did about an alert",
+)
 
-TOPICS: tuple[Topic, ...] = (LAB_REPORTS, CARE_EVENTS, QUARANTINE, FLAGGED_REPORTS, RESPONSES, ALERTS)
+TOPICS: tuple[Topic, ...] = (LAB_REPORTS, CARE_EVENTS, QUARANTINE, FLAGGED_REPORTS, RESPONSES, ALERTS, ALERT_ACTIONS)
 
 
 def inputs_of(service: str) -> tuple[Topic, ...]:

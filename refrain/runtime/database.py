@@ -15,6 +15,9 @@ from sqlalchemy.engine import URL, make_url
 BUSY_TIMEOUT_SECONDS = 20
 """How long a SQLite writer waits for another one (docs/decisions/0001)."""
 
+LEDGER_MIGRATIONS = "refrain.runtime:migrations"
+"""Revisions of the engines' ledgers; intake, notify and chart have revisions of their own, as ``package:folder``."""
+
 READING = "refrain_reading"
 """Execution option of a connection that only reads: it must not take SQLite's write lock."""
 
@@ -56,21 +59,21 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def upgrade(url: str, service: str) -> None:
+def upgrade(url: str, service: str, migrations: str = LEDGER_MIGRATIONS) -> None:
     """Bring the database to this program's revision. Harmless when it is there; run before workers start."""
     engine = open_database(url, service)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f'create schema if not exists "{service}"'))
-            command.upgrade(_alembic(service, connection), "head")
+            command.upgrade(_alembic(service, migrations, connection), "head")
     finally:
         engine.dispose()
 
 
-def check(engine: Engine, service: str) -> None:
+def check(engine: Engine, service: str, migrations: str = LEDGER_MIGRATIONS) -> None:
     """Raise :class:`WrongRevision` when the database is not at this program's revision."""
-    wanted = ScriptDirectory.from_config(_alembic(service)).get_current_head()
+    wanted = ScriptDirectory.from_config(_alembic(service, migrations)).get_current_head()
     with engine.connect().execution_options(**{READING: True}) as connection:
         found = MigrationContext.configure(
             connection, opts={"version_table": _version_table(service)}
@@ -78,7 +81,7 @@ def check(engine: Engine, service: str) -> None:
     if found != wanted:
         state = "has no schema yet" if found is None else f"is at schema revision {found}"
         raise WrongRevision(
-            f"The ledger of {service} {state}, but this program needs {wanted}: "
+            f"The database of {service} {state}, but this program needs {wanted}: "
             f"run `python -m services.{service} migrate` and start again."
         )
 
@@ -88,9 +91,9 @@ def _version_table(service: str) -> str:
     return f"{service}_revision"
 
 
-def _alembic(service: str, connection: Connection | None = None) -> Config:
+def _alembic(service: str, migrations: str, connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", "refrain.runtime:migrations")
+    config.set_main_option("script_location", migrations)
     config.attributes["version_table"] = _version_table(service)
     config.attributes["connection"] = connection
     return config

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from refrain.cli.demo.case import PATIENT, Case, Moment
+from refrain.cli.demo.case import Case, Moment
 
 Json = Mapping[str, Any]
 
@@ -20,7 +20,8 @@ LOCAL_CODES = {
 """For what has no LOINC; the profile ``case-report`` declares them."""
 SPECIMENS = {
     "SERUM": "SER^Serum^HL70487", "URINE": "UR^Urine^HL70487", "CSF": "CSF^Cerebral spinal fluid^HL70487",
-    "MARROW": "MAR^Bone marrow^HL70487", "IMAGE": "IMAGE^Imaging^L",
+    "MARROW": "MAR^Bone marrow^HL70487", "IMAGE": "IMAGE^Imaging^L", "BLOOD": "BLD^Whole blood^HL70487",
+    "PLASMA_EDTA": "PLAS^Plasma^HL70487",
 }  # fmt: skip
 STATEMENTS = {
     "liver_suvmax": ("PETLIV", "NM"), "new_lesion": ("PETNEW", "ST"), "statement": ("PETTXT", "TX"),
@@ -31,7 +32,10 @@ ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"
 
 
 def messages(case: Case, moment: Moment) -> list[bytes]:
-    """The messages of one moment, one for each specimen, in the order of the document. Always the same bytes."""
+    """The messages of one moment, one for each specimen, in the order of the document. Always the same bytes.
+
+    A corrected result comes under the order of the first, which is how intake knows it again.
+    """
     by_specimen: dict[str, list[Json]] = {}
     for record in moment.records:
         by_specimen.setdefault(record["specimen"], []).append(record)
@@ -44,14 +48,17 @@ def escape(text: str) -> str:
 
 
 def _message(case: Case, moment: Moment, specimen: str, records: Sequence[Json]) -> bytes:
-    order = f"{moment.at:%Y%m%d}-{specimen}"
-    subject, issued, collected = case.document["subject"], _time(moment.at), _time(_when(records[0]["collected_at"]))
+    subject, sender, patient = case.document["subject"], case.sender, case.patient
+    taken = _when(records[0]["collected_at"])
+    order, control = f"{taken:%Y%m%d}-{specimen}", f"{sender.control_prefix}-{moment.at:%Y%m%d}-{specimen}"
+    issued, collected = _time(moment.at), _time(taken)
     born = str(subject["synthetic_birth_date"]).replace("-", "")
     lines = [
-        rf"MSH|^~\&|CASE-LIS|{PATIENT.authority}|REFRAIN||{issued}||ORU^R01^ORU_R01|CASE-{order}|P|2.5.1"
+        rf"MSH|^~\&|{sender.application}|{sender.facility}|REFRAIN||{issued}||ORU^R01^ORU_R01|{control}|P|2.5.1"
         "||||||UNICODE UTF-8",
-        f"PID|1||{PATIENT.id}^^^{PATIENT.authority}^{PATIENT.type}||REPORT^CASE||{born}|{subject['sex']}",
-        f"OBR|1||{order}^CASE-LIS|{specimen}^Results of the case report^L|||{collected}|||||||||||||||{issued}|||F",
+        f"PID|1||{patient.id}^^^{patient.authority}^{patient.type}||{sender.patient_name}||{born}|{subject['sex']}",
+        f"OBR|1||{order}^{sender.application}|{specimen}^{sender.order_name}^L|||{collected}|||||||||||||||{issued}"
+        "|||F",
         *_observations(records),
     ]
     if specimen in SPECIMENS:
@@ -60,12 +67,16 @@ def _message(case: Case, moment: Moment, specimen: str, records: Sequence[Json])
 
 
 def _observations(records: Iterable[Json]) -> Iterator[str]:
-    number = 0
+    """One OBX each; what is stated of a whole scan or marrow stands once."""
+    rows: dict[str, None] = {}
     for record in records:
+        flags = "~".join(record.get("lab_interpretation", ()))
+        method = f"||{escape(record['method'])}" if record["method"] != "UNKNOWN" else ""
         for kind, code, sub_id, value, unit, limits in _rows(record):
-            number += 1
-            status = record["status"] if kind else ""
-            yield f"OBX|{number}|{kind}|{code}|{sub_id}|{value}|{unit}|{limits}||||{status}||||{record['lab']}"
+            body = f"{kind}|{code}|{sub_id}|{value}|{unit}|{limits}|{flags}|||{record['status']}||||{record['lab']}"
+            rows[body + method] = None
+            flags = ""
+    yield from (f"OBX|{number}|{row}" for number, row in enumerate(rows, 1))
 
 
 def _rows(record: Json) -> Iterator[tuple[str, str, str, str, str, str]]:
@@ -89,7 +100,8 @@ def _value(record: Json) -> tuple[str, str]:
 
 def _code(record: Json) -> str:
     name = escape(record["name"])
-    return f"{record['loinc']}^{name}^LN" if record["loinc"] else f"{LOCAL_CODES[record['code']]}^{name}^L"
+    local = LOCAL_CODES.get(record["code"], record["code"])
+    return f"{record['loinc']}^{name}^LN" if record["loinc"] else f"{local}^{name}^L"
 
 
 def _plain(value: Any) -> str:

@@ -21,6 +21,7 @@ from refrain.contracts.events import (
     FlaggedReport,
     LabReport,
     ResponseAssessed,
+    ValueChange,
 )
 from refrain.contracts.topics import ALERTS, CARE_EVENTS, FLAGGED_REPORTS, LAB_REPORTS, RESPONSES
 
@@ -127,6 +128,11 @@ class Outcome:
         """Each alert once, in order of its first issue."""
         return tuple(fold_alerts(self.alert_events))
 
+    def withdrawn(self, alert: UUID) -> tuple[ValueChange, ...]:
+        """The values, old and new, with which an alert was taken back; nothing of one that was not."""
+        events = (event for event in self.alert_events if isinstance(event, AlertRetracted))
+        return tuple(value for event in events if alert in (event.alert, *event.with_alerts) for value in event.values)
+
 
 def read_outcome(bootstrap: str, patient_key: str, records: Iterable[Json]) -> Outcome:
     """Read everything about a patient from the topics, up to their ends now."""
@@ -150,13 +156,16 @@ def _once(events: Iterable[Any]) -> list[Any]:
 
 
 def name_results(reports: Iterable[LabReport], records: Iterable[Json]) -> dict[UUID, str]:
-    """The document's id of each result: one analyte at one time of collection is one record of it (answers 36)."""
-    by_place = {(datetime.fromisoformat(one["collected_at"]), one["code"]): str(one["id"]) for one in records}
+    """The document's id of each result: one code, lesion and time of collection is one record of it (answers 36)."""
+    by_place = {
+        (datetime.fromisoformat(one["collected_at"]), str(one["code"]), str(one.get("lesion", ""))): str(one["id"])
+        for one in records
+    }
     return {
         seen.result: by_place[place]
         for report in reports
         for seen in report.observations
-        if (place := (seen.collected_at, seen.analyte)) in by_place
+        if (place := (seen.collected_at, seen.analyte or seen.code, seen.attributes.get("lesion", ""))) in by_place
     }
 
 

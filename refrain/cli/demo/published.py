@@ -1,7 +1,7 @@
 """What came out beside what was published: agreements, and every difference as a sentence.
 
-What is expected at each time point stands in ``case-report.json`` (keys ``expect`` and ``must_not``), with the reason
-where Refrain says something else than the paper on purpose. Only this module reads those keys.
+What is expected at each time point stands in the patient's document (keys ``expect`` and ``must_not``), of the case
+report with the reason where Refrain says something else than the paper on purpose. Only the comparison reads them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def calls(outcome: Outcome, points: Sequence[Json]) -> Iterator[Call]:
         stated: Json = point["expect"].get("poems") or {}
         if not stated:
             continue
-        snapshot = outcome.snapshot_at(_last(point))
+        snapshot = outcome.snapshot_at(last_of(point))
         for name in AXES:
             axis = _axis(snapshot, name)
             if axis is not None and (name in stated or axis.call):
@@ -130,7 +130,21 @@ def check_alerts(outcome: Outcome, point: Json, points: Sequence[Json]) -> Check
     }
     wrong = [f"{' '.join(one)} is missing" for one in sorted(wanted - got)]
     wrong += [f"{' '.join(one)} was not expected" for one in sorted(got - wanted) if one[0] not in allowed]
+    wrong += [text for alert in point["expect"]["alerts"] for text in _life_differs(outcome, mine, alert)]
     return Checked(f"{point['id']} alerts", tuple(wrong))
+
+
+def _life_differs(outcome: Outcome, mine: Sequence[AlertNow], expected: Json) -> Iterator[str]:
+    """What became of an alert, where the document says so: its state now, and the values it was withdrawn with."""
+    found = [alert for alert in mine if (alert.kind, alert.tier) == (expected["kind"], expected["tier"])]
+    subject = expected["subject"]
+    for alert in found if len(found) == 1 else [one for one in found if one.subject == subject]:
+        if alert.state != expected.get("state", alert.state):
+            yield f"{alert.kind} is {alert.state} instead of {expected['state']}"
+        wanted = [(one["before"], one["after"]) for one in expected.get("withdrawn", ())]
+        got = [(one.before, one.after) for one in outcome.withdrawn(alert.identifier)]
+        if got != wanted:
+            yield f"{alert.kind} was withdrawn with {_said([' to '.join(map(str, pair)) for pair in got])}"
 
 
 def point_of(at: datetime, points: Sequence[Json]) -> str:

@@ -1,0 +1,1 @@
+"""Whatever of chart has a socket, a file, a database or a clock."""

@@ -1,0 +1,1 @@
+"""Alembic's room: how chart's database came to its present shape."""

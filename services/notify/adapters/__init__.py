@@ -1,0 +1,1 @@
+"""Whatever of notify has a socket, a file, a database or a clock."""

@@ -1,0 +1,1 @@
+"""Alembic's room: how notify's database came to its present shape."""

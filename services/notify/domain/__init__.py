@@ -1,0 +1,1 @@
+"""The life of an alert with people, pure: no clock, no I/O."""
