@@ -5,89 +5,71 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_outcomes import PATIENTS, through_the_steps, translations
 from google.protobuf.json_format import MessageToDict
 from typer.testing import CliRunner
 
 from refrain.cli.commands import demo as command
 from refrain.cli.demo import published, tables
-from refrain.cli.demo.case import PATIENT, case
+from refrain.cli.demo.case import Case, case, synthetic
+from refrain.cli.demo.compared import compare
 from refrain.cli.demo.messages import escape, messages
 from refrain.cli.demo.outcome import Outcome, name_results
 from refrain.cli.demo.replay import Sent
 from refrain.cli.main import app
-from refrain.cli.pipeline import Pipeline
 from refrain.cli.questions import care_request
-from refrain.contracts.events import LabReport, ResponseAssessed
-from refrain.contracts.site import SiteSettings
-from services.intake.domain.profile import load_profile
-from services.intake.domain.translate import translate
-from services.intake.domain.translation import Translation
-
-PROFILE = load_profile(files("services.intake").joinpath("profiles", "case-report.yaml").read_text(encoding="utf-8"))
-RECEIVED_AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def translations() -> list[tuple[int, Translation]]:
-    return [
-        (number, translate(message, PROFILE, RECEIVED_AT))
-        for number, moment in enumerate(case().moments)
-        for message in messages(case(), moment)
-    ]
 
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    """What the services would make of the demo's own messages, moment by moment."""
-    pipeline, reports, flagged, snapshots = Pipeline(SiteSettings()), [], {}, []
-    pipeline.add(case().standing)
-    care = list(case().standing)
-    for number, moment in enumerate(case().moments):
-        new: list[LabReport] = [r for at, one in translations() if at == number for r in one.reports]
-        pipeline.add([*moment.care_events, *new])
-        care += moment.care_events
-        reports += new
-        flagged |= {report.event_id: report for report in pipeline.flagged.values()}
-        if isinstance(pipeline.assessed, ResponseAssessed):
-            snapshots.append(pipeline.assessed)
-    return Outcome(
-        tuple(reports), tuple(care), tuple(flagged.values()), tuple(snapshots), tuple(pipeline.alerts),
-        name_results(reports, case().records()),
-    )  # fmt: skip
+    return through_the_steps(case())
 
 
-def test_every_message_is_published_whole_for_the_demos_patient() -> None:
-    found = [translation for _, translation in translations()]
-    assert len(found) == 13
+@pytest.fixture(params=PATIENTS.values(), ids=PATIENTS.keys())
+def patient(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param()
+    return found
+
+
+@pytest.mark.parametrize(("who", "count"), [(case, 13), (synthetic, 42)], ids=PATIENTS.keys())
+def test_every_message_is_published_whole_for_its_patient(who: Callable[[], Case], count: int) -> None:
+    found = [translation for _, translation in translations(who())]
+    assert len(found) == count
     assert {(one.outcome, one.reason, one.quarantined) for one in found} == {("published", None, ())}
-    assert {report.patient for one in found for report in one.reports} == {PATIENT}
+    assert {report.patient for one in found for report in one.reports} == {who().patient}
 
 
-def test_received_text_comes_back_character_for_character() -> None:
-    reports = [report for _, one in translations() for report in one.reports]
-    names = name_results(reports, case().records())
-    back = {names[seen.result]: seen for report in reports for seen in report.observations}
-    for record in case().records():
-        seen, received = back[record["id"]], record["received"]
+def test_every_message_has_a_control_id_of_its_own(patient: Case) -> None:
+    sent = [message for moment in patient.moments for message in messages(patient, moment)]
+    assert len({message.split(b"|")[9] for message in sent}) == len(sent)
+
+
+def test_received_text_comes_back_character_for_character(patient: Case) -> None:
+    reports = [report for _, one in translations(patient) for report in one.reports]
+    names = name_results(reports, patient.records())
+    back = {(names[seen.result], seen.issued_at): seen for report in reports for seen in report.observations}
+    for record in patient.records():
+        seen, received = back[record["id"], datetime.fromisoformat(record["issued_at"])], record["received"]
         assert (seen.value.unit_raw or None, seen.range.text or None) == (received["unit"], received["range"])
-        assert seen.value.text.removesuffix("~IGG^^L").removesuffix("^^L") == received["value"]
+        assert seen.value.text.split("^^L")[0] == received["value"]
         assert (seen.specimen, seen.lab, seen.status) == (record["specimen"], record["lab"], record["status"])
+        assert (seen.method, list(seen.reported_flags)) == (record["method"], record.get("lab_interpretation", []))
 
 
-def test_the_messages_are_the_same_bytes_every_time() -> None:
-    assert [messages(case(), m) for m in case().moments] == [messages(case(), m) for m in case().moments]
+def test_the_messages_are_the_same_bytes_every_time(patient: Case) -> None:
+    assert [messages(patient, m) for m in patient.moments] == [messages(patient, m) for m in patient.moments]
 
 
 def test_every_delimiter_is_escaped_once() -> None:
     assert escape(r"a|b^c&d~e\f") == r"a\F\b\S\c\T\d\R\e\E\f"
 
 
-def test_care_events_travel_whole_over_grpc() -> None:
-    for event in [*case().standing, *(one for moment in case().moments for one in moment.care_events)]:
+def test_care_events_travel_whole_over_grpc(patient: Case) -> None:
+    for event in [*patient.standing, *(one for moment in patient.moments for one in moment.care_events)]:
         request = MessageToDict(care_request(event), preserving_proto_field_name=True)
         stated = event.body.model_dump(mode="json", exclude_none=True)
         kind = stated.pop("type")
@@ -97,14 +79,13 @@ def test_care_events_travel_whole_over_grpc() -> None:
         assert ("known_from" in request) == (event.known_from is not None)
 
 
-def test_everything_agrees(outcome: Outcome) -> None:
-    assert command._lost(outcome, case()) == []
-    assert command._compare(outcome, case()) == []
+def test_everything_agrees(patient: Case) -> None:
+    assert compare(through_the_steps(patient), patient).troubles == []
 
 
 def test_a_result_that_did_not_come_out_is_named(outcome: Outcome) -> None:
     kept = tuple(report for report in outcome.flagged if len(report.observations) != 1)
-    lost = command._lost(copy_of(outcome, flagged=kept), case())
+    lost = compare(copy_of(outcome, flagged=kept), case()).lost
     assert "Result t0-vegf was sent and did not come out of flagging." in lost
 
 
@@ -141,7 +122,7 @@ def test_a_call_that_differs_is_a_cross_and_a_sentence(
     wrong = [call.checked for call in published.calls(outcome, expected(change)) if not call.checked.agrees]
     assert len(wrong) == 1
     assert any(says in sentence for sentence in wrong[0].wrong)
-    assert "✗" in tables._mark(wrong[0])
+    assert "✗" in tables.mark(wrong[0])
 
 
 def test_an_alert_too_few_and_an_alert_too_many_are_named(outcome: Outcome) -> None:
@@ -181,7 +162,7 @@ def test_a_call_that_is_not_yet_there_is_not_taken_from_later(outcome: Outcome) 
     ("known", "says"), [(0, "Intake took 13 messages"), (13, "knew all 13"), (4, "knew 4 of 13 messages")]
 )
 def test_what_was_known_already_is_said(known: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    command._told(Sent(13, known, ()))
+    command._told(Sent(13, known, ()), case())
     assert says in capsys.readouterr().out
 
 

@@ -51,7 +51,7 @@ class Moment:
     care_events: tuple[CareEvent, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """One patient: known beforehand, then moment by moment."""
 

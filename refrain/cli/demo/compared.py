@@ -83,5 +83,7 @@ def ladders_at(outcome: Outcome, moment: datetime) -> dict[str, str]:
 def _check_ladders(outcome: Outcome, point: Json) -> Checked:
     got = ladders_at(outcome, published.last_of(point))
     wanted = point["expect"]["ladders"]
-    wrong = [f"{name} is {got.get(name)} instead of {state}" for name, state in wanted.items() if got.get(name) != state]
+    wrong = [
+        f"{name} is {got.get(name)} instead of {state}" for name, state in wanted.items() if got.get(name) != state
+    ]
     return Checked(f"{point['id']} ladders", tuple(wrong))

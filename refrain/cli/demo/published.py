@@ -193,7 +193,8 @@ def _first(point: Json) -> datetime:
     return min(_dates(point))
 
 
-def _last(point: Json) -> datetime:
+def last_of(point: Json) -> datetime:
+    """When the last fact of a time point became known."""
     return max(_dates(point))
 
 

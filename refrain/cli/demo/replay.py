@@ -36,7 +36,7 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
     """Send everything and wait until the engines are through. CannotStart when they do not get there."""
     questions.record(grpc, list(case.standing))
     say(f"Recorded {len(case.standing)} care events over gRPC: the clone, the therapy line, each dose.")
-    duplicates = questions.duplicates(grpc, "case-report")
+    duplicates = questions.duplicates(grpc, case.sender.profile)
     sent, refused = 0, []
     with MllpClient(*mllp) as client:
         for moment in case.moments:
@@ -49,7 +49,7 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
                 wait_for_engines(bootstrap)
                 say(f"{moment.at:%Y-%m-%d}: results in, and through all engines: {len(moment.records)}.")
     wait_for_engines(bootstrap)
-    return Sent(sent, questions.duplicates(grpc, "case-report") - duplicates, tuple(refused))
+    return Sent(sent, questions.duplicates(grpc, case.sender.profile) - duplicates, tuple(refused))
 
 
 def _send(client: MllpClient, message: bytes) -> str:

@@ -44,7 +44,7 @@ def results(rows: Iterable[tuple[Seen, Checked]]) -> Table:
         value = f"{observation.value.text} {observation.value.unit_raw}".strip().replace("^^L", "").replace("~", " ")
         table.add_row(
             "" if day == before else day, str(observation.analyte), value, observation.range.text or "—",
-            " ".join(seen.interpretation) or "—", _note(seen), _mark(checked),
+            " ".join(seen.interpretation) or "—", _note(seen), mark(checked),
         )  # fmt: skip
         before = day
     return table
@@ -81,7 +81,7 @@ def course(calls: Iterable[Call], labels: Mapping[str, str]) -> Table:
         table.add_row(
             "" if call.point == before else f"{call.point}\n{labels[call.point]}", call.axis.axis.lower(),
             _called(call.axis), _confirmed(call.axis), _missing(call.axis), published,
-            _mark(call.checked),
+            mark(call.checked),
         )  # fmt: skip
         before = call.point
     return table
@@ -117,8 +117,8 @@ def alerts(found: Sequence[AlertNow], checked: Mapping[str, Checked]) -> Table:
     for alert in found:
         day = f"{alert.at:%Y-%m-%d}"
         new = day != before
-        mark = _mark(checked[day]) if new and day in checked else ""
-        table.add_row(day if new else "", alert.tier, alert.kind, alert.subject, alert.text, alert.state, mark)
+        verdict = mark(checked[day]) if new and day in checked else ""
+        table.add_row(day if new else "", alert.tier, alert.kind, alert.subject, alert.text, alert.state, verdict)
         before = day
     return table
 
@@ -127,7 +127,7 @@ def engines(checked: Iterable[Checked]) -> Table:
     """What the engines said when they were asked the same over gRPC."""
     table = Table("asked over gRPC", "agrees with the stream", title="The same questions", title_justify="left")
     for one in checked:
-        table.add_row(one.label, _mark(one))
+        table.add_row(one.label, mark(one))
     return table
 
 
@@ -140,5 +140,6 @@ def summary(outcome: Outcome) -> str:
     )
 
 
-def _mark(checked: Checked) -> str:
+def mark(checked: Checked) -> str:
+    """✓ where it agrees, else ✗."""
     return RIGHT if checked.agrees else WRONG
