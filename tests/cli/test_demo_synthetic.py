@@ -8,14 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from demo_outcomes import through_the_steps
+from demo_outcomes import RECEIVED_AT, profile, through_the_steps
 from rich.console import Console
 
 from refrain.cli.assess import assess
 from refrain.cli.demo.case import PATIENT, Case, case, synthetic
 from refrain.cli.demo.compared import compare
+from refrain.cli.demo.messages import without_a_number
 from refrain.cli.demo.outcome import Outcome
 from refrain.cli.demo.story import story
+from services.intake.domain.translate import translate
 
 Json = dict[str, Any]
 
@@ -139,3 +141,9 @@ def test_the_table_shows_what_was_taken_back_beside_what_replaced_it(outcome: Ou
     assert "amended: VEGF_PROGRESSION_CONFIRMED, VEGF 238 pg/mL is 283 pg/mL" in shown
     assert "✗" not in shown
     assert shown.count("✓") == len(synthetic().points)
+
+
+def test_the_damaged_message_is_kept_for_a_person() -> None:
+    sender = profile(synthetic().sender.profile)
+    found = translate(without_a_number(synthetic()), sender, RECEIVED_AT)
+    assert (found.outcome, found.reason, found.reports) == ("quarantined", "no_patient_id", ())

@@ -14,7 +14,7 @@ from refrain.cli.demo.compared import Comparison, compare
 from refrain.cli.demo.compared import sentences as sentences_of
 from refrain.cli.demo.outcome import Outcome, read_outcome
 from refrain.cli.demo.published import point_of
-from refrain.cli.demo.replay import Sent, replay
+from refrain.cli.demo.replay import Sent, replay, send_without_a_number
 from refrain.cli.demo.story import story
 from refrain.cli.home import Home
 from refrain.cli.kafka import HOST
@@ -83,7 +83,17 @@ def _follow(stack: Stack, patient: Case) -> tuple[Outcome, list[str]]:
     out.print(tables.summary(outcome))
     comparison = compare(outcome, patient)
     _show(outcome, comparison, patient)
-    return outcome, [*sent.refused, *comparison.troubles, *_ask(stack, outcome)]
+    return outcome, [*sent.refused, *comparison.troubles, *_ask(stack, outcome), *_unreadable(stack, patient, sent)]
+
+
+def _unreadable(stack: Stack, patient: Case, sent: Sent) -> list[str]:
+    """Once, with the invented patient, something that must not be used: for the list of what waits for a person."""
+    if patient.patient == PATIENT or sent.known == sent.messages:
+        return []
+    trouble = send_without_a_number(patient, mllp=(HOST, stack.ports("intake")["mllp"]))
+    if not trouble:
+        out.print("Intake kept back a message without a patient's number; it waits for a person.")
+    return [trouble] if trouble else []
 
 
 def _told(sent: Sent, patient: Case) -> None:

@@ -42,6 +42,15 @@ def messages(case: Case, moment: Moment) -> list[bytes]:
     return [_message(case, moment, specimen, records) for specimen, records in by_specimen.items()]
 
 
+def without_a_number(case: Case) -> bytes:
+    """A message as of a machine that lost the patient's number: intake must keep it for a person."""
+    patient, first = case.patient, case.moments[0]
+    [message, *_] = messages(case, first)
+    number = f"|{patient.id}^^^{patient.authority}^{patient.type}|".encode()
+    control = f"{case.sender.control_prefix}-{first.at:%Y%m%d}".encode()
+    return message.replace(number, b"||").replace(control, f"{case.sender.control_prefix}-NO-NUMBER".encode())
+
+
 def escape(text: str) -> str:
     """Text with HL7's delimiters escaped, one pass."""
     return "".join(ESCAPES.get(character, character) for character in text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from refrain.cli import questions, streams
 from refrain.cli.demo.case import Case
-from refrain.cli.demo.messages import messages
+from refrain.cli.demo.messages import messages, without_a_number
 from refrain.cli.mllp import MllpClient, Unanswered
 from refrain.cli.problems import CannotStart
 from refrain.cli.programs import ENGINES
@@ -50,6 +50,15 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
                 say(f"{moment.at:%Y-%m-%d}: results in, and through all engines: {len(moment.records)}.")
     wait_for_engines(bootstrap)
     return Sent(sent, questions.duplicates(grpc, case.sender.profile) - duplicates, tuple(refused))
+
+
+def send_without_a_number(case: Case, *, mllp: tuple[str, int]) -> str:
+    """Send one result that says nobody's number. What is wrong with the answer; empty where intake keeps it back."""
+    with MllpClient(*mllp) as client:
+        answered = _send(client, without_a_number(case))
+    if answered.startswith("AE no_patient_id"):
+        return ""
+    return f"A message without a patient's number was answered {answered or 'as if it had been used'}."
 
 
 def _send(client: MllpClient, message: bytes) -> str:
