@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES ?= ../shared/samples
 PROTOS := $(shell find protos -name '*.proto' | sort)
+WEB := services/chart/adapters/web
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos
 
 .DEFAULT_GOAL := help
@@ -57,6 +58,12 @@ protos: setup ## generate refrain/api from protos/ (committed, never edited)
 .PHONY: generate
 generate: setup protos ## generate everything that is: refrain/api, JSON Schemas, docs/flow.md
 	$(BIN)/python -m refrain.contracts.publish
+
+.PHONY: vendor
+vendor: ## fetch the console's front-end code by its lock into static/vendor (committed; needs npm)
+	@rm -rf build/vendor && mkdir -p build/vendor && cd $(WEB) && cp package.json package-lock.json .npmrc vendor.mjs $(CURDIR)/build/vendor/
+	@cd build/vendor && npm ci --silent && node vendor.mjs $(CURDIR)/$(WEB)/static/vendor
+	@rm -rf build/vendor
 
 .PHONY: test-samples
 test-samples: setup ## every public sample message ends in a named outcome
