@@ -70,9 +70,9 @@ test-samples: setup ## every public sample message ends in a named outcome
 	SAMPLES=$(abspath $(SAMPLES)) $(BIN)/pytest -q -m samples tests/samples
 
 .PHONY: test-tools
-test-tools: setup ## what needs tools from apt: a real Prometheus scrapes the stack
-	@command -v prometheus > /dev/null && command -v promtool > /dev/null || \
-	  { echo "Prometheus and promtool are needed: apt-get install --no-install-recommends prometheus"; exit 1; }
+test-tools: setup ## what needs tools from apt: Prometheus scrapes the stack, Chromium clicks through the console
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null && command -v chromium > /dev/null || \
+	  { echo "Prometheus, promtool and Chromium are needed: apt-get install --no-install-recommends prometheus chromium"; exit 1; }
 	$(BIN)/pytest -q -m tools
 
 .PHONY: test-faults
