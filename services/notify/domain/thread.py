@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -23,13 +24,38 @@ from refrain.contracts.events import (
 FactState = Literal["open", "closed", "retracted"]
 
 
+class Message(Wire):
+    """One thing to tell one person over one channel. Its id is derived, and is the channel's idempotency key."""
+
+    delivery: UUID
+    alert: UUID
+    to: Recipient
+    further: tuple[str, ...] = ()
+    """The person's other channels, in order, should this one fail."""
+    occasion: Occasion
+    level: int
+    tier: Tier
+    """How urgent the message is: a retraction is told at the most urgent tier under which its alert was told."""
+    digest: bool = False
+    """Goes out in the weekly digest: all of one person and channel that is due make one message, over all patients.
+    Within it ``reminded`` comes first: it was in a digest before, and nobody answered for two weeks."""
+    round: int = 0
+    """How often every channel of this person failed before; the pause before the next round grows with it."""
+    not_before: AwareDatetime
+    """Quiet hours, the time that messages of one draw are collected, or the digest's hour."""
+    give_up_at: AwareDatetime
+    """When the next channel or level is tried instead."""
+
+
 class ToldOnce(Wire):
-    """Somebody whom a channel reached: who must hear of a retraction."""
+    """The newest thing that one person was told over one channel: who must hear of a retraction."""
 
     to: Recipient
     at: AwareDatetime
     occasion: Occasion
     level: int
+    tier: Tier
+    delivery: UUID
 
 
 class Thread(Wire):
@@ -47,7 +73,7 @@ class Thread(Wire):
     rule: RuleRef | None = None
     evidence: tuple[Evidence, ...] = ()
     values: tuple[ValueChange, ...] = ()
-    """Old and new value of the newest correction."""
+    """Old and new value of the newest correction; of all corrections that somebody has still to be told of."""
     what_changed: str = ""
     """Why it was amended, closed or retracted, in the words of its service."""
     at: AwareDatetime
@@ -59,11 +85,14 @@ class Thread(Wire):
     caused_by: UUID
     """The newest alert event."""
     processing: Processing = "live"
+    """Anything but live is recorded here and goes no further: no message, no timer, no answer, no action."""
     notice: bool = False
+    """Tells and waits for nothing: for its facts it is closed, people may still acknowledge that they read it."""
     fact_state: FactState = "open"
     sequence: int = 0
     """Of the newest alert event; an event at or below it was seen."""
     repeats: int = 0
+    """New samples that changed nothing a person must know: counted, not told (FAT-1, FAT-2)."""
     successor: UUID | None = None
     predecessors: tuple[UUID, ...] = ()
     """Alerts of the same episode that this one superseded: what was told and answered there holds here."""
@@ -72,18 +101,28 @@ class Thread(Wire):
     number: int = 0
     """Of its newest action."""
     level: int = 0
+    """Escalation level reached; one past the chain's last is the roster's fallback."""
+    clock_from: AwareDatetime
+    """Escalation counts from here: raised, opened again or more urgent, moved on by what was snoozed."""
     assigned_to: str = ""
     acknowledged_by: str = ""
     acknowledged_at: AwareDatetime | None = None
     acknowledge_reason: str = ""
     read_back_at: AwareDatetime | None = None
     read_back_by: str = ""
+    snoozed_at: AwareDatetime | None = None
     snoozed_until: AwareDatetime | None = None
+    snoozed_for: timedelta = timedelta()
+    """All its ended snoozes together: the site's limit is for the sum."""
     told: tuple[ToldOnce, ...] = ()
-    pending: int = 0
-    """Messages on their way that no channel has taken or refused yet."""
+    unsent: tuple[Message, ...] = ()
+    """On their way: no channel has taken or refused them yet."""
+    tellings: int = 0
+    """How often something was sent off; makes each delivery id its own."""
     resent: bool = False
-    """Whether the resend of this level is done (P1)."""
+    """Whether the first contacts were told a second time (P1), or a digest a second time (P3)."""
+    reminders: int = 0
+    """Reminders since it was acknowledged, of a P1 that was not read back."""
     wake_at: AwareDatetime | None = None
     """When the store must call back (escalation, resend, end of a snooze); None when nothing waits."""
     due_at: AwareDatetime | None = None
@@ -92,22 +131,16 @@ class Thread(Wire):
     @property
     def waiting(self) -> bool:
         """Whether somebody still has to answer: an open P1 until it is read back, others until acknowledged."""
-        if self.fact_state != "open" or self.notice or self.tier == "P3":
+        if self.fact_state != "open" or self.tier == "P3" or self.processing != "live":
             return False
-        return self.state != "read_back" if self.tier == "P1" else self.state != "acknowledged"
+        return self.state != "read_back" if self.tier == "P1" else self.state not in ("acknowledged", "read_back")
 
+    @property
+    def pending(self) -> int:
+        """How many messages are on their way."""
+        return len(self.unsent)
 
-class Message(Wire):
-    """One thing to tell one person over one channel. Its id is derived, and is the channel's idempotency key."""
-
-    delivery: UUID
-    alert: UUID
-    to: Recipient
-    further: tuple[str, ...] = ()
-    """The person's other channels, in order, should this one fail."""
-    occasion: Occasion
-    level: int
-    not_before: AwareDatetime
-    """Quiet hours, the time that messages of one draw are collected, or the digest's hour."""
-    give_up_at: AwareDatetime
-    """When the next channel or level is tried instead."""
+    @property
+    def ended(self) -> bool:
+        """Closed or retracted for people: nobody can answer it any more. A notice ends only by a retraction."""
+        return self.state in ("closed", "retracted")
