@@ -78,7 +78,9 @@ DELIVERIES = Table(
     Column("person", String(200), nullable=False),
     Column("channel", String(200), nullable=False),
     Column("tier", String(8), nullable=False),
+    Column("rank", Integer, nullable=False),
     Column("patient_key", Text, nullable=False),
+    Column("bundle", String(36)),  # the key under which it went together with others
     Column("state", String(16), nullable=False),  # waiting, sent, failed or withdrawn
     Column("not_before", BigInteger, nullable=False),
     Column("next_try_at", BigInteger, nullable=False),
@@ -96,6 +98,7 @@ Index(
     "delivery_together", DELIVERIES.c.cluster, DELIVERIES.c.person, DELIVERIES.c.channel, DELIVERIES.c.tier,
     DELIVERIES.c.patient_key, sqlite_where=UNSENT, postgresql_where=UNSENT,
 )  # fmt: skip
+Index("delivery_bundle", DELIVERIES.c.cluster, DELIVERIES.c.bundle, sqlite_where=UNSENT, postgresql_where=UNSENT)
 Index("delivery_alert", DELIVERIES.c.cluster, DELIVERIES.c.alert)
 
 ACTIONS = Table(

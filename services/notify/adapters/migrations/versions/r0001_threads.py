@@ -83,7 +83,9 @@ def _deliveries() -> None:
         sa.Column("person", sa.String(200), nullable=False),
         sa.Column("channel", sa.String(200), nullable=False),
         sa.Column("tier", sa.String(8), nullable=False),
+        sa.Column("rank", sa.Integer, nullable=False),
         sa.Column("patient_key", sa.Text, nullable=False),
+        sa.Column("bundle", sa.String(36)),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("not_before", sa.BigInteger, nullable=False),
         sa.Column("next_try_at", sa.BigInteger, nullable=False),
@@ -96,6 +98,7 @@ def _deliveries() -> None:
     unsent = sa.column("state", sa.String) == "waiting"
     _partial("delivery_due", "delivery", ["cluster", "next_try_at"], unsent)
     _partial("delivery_together", "delivery", ["cluster", "person", "channel", "tier", "patient_key"], unsent)
+    _partial("delivery_bundle", "delivery", ["cluster", "bundle"], unsent)
     op.create_index("delivery_alert", "delivery", ["cluster", "alert"])
 
 
