@@ -1,0 +1,163 @@
+"""One analyte's results over time: what a drawing shows, and the same in a sentence for those who do not see it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from refrain.contracts.events import Axis, Point
+from services.chart.domain.context import Bar
+from services.chart.domain.course_words import COMPONENT_STATES, SPECIMENS, in_words
+from services.chart.domain.views import ResultRow, SeriesView, VersionRow
+
+MarkKind = Literal["used", "held", "below", "above", "old"]
+NO_TIME = ("unknown", "relative")
+NO_MARK = frozenset({"N", "<", ">", "POS", "NEG", "IND"})
+"""Interpretation codes that the place of a mark says already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One analyte with everything that its drawing shows."""
+
+    analyte: str
+    name: str
+    unit: str
+    series: tuple[SeriesView, ...]
+    """Each drawn apart; every result in ``unit``, oldest first."""
+    old: Mapping[UUID, Sequence[VersionRow]]
+    """Of a corrected result the versions that no longer count and had another value."""
+    axis: Axis | None
+    """The newest call that rests on the analyte: its baseline and nadir are marked."""
+    bars: tuple[Bar, ...]
+    zone: ZoneInfo
+
+    @property
+    def in_words(self) -> bool:
+        """Positive or negative instead of numbers."""
+        rows = [row for view in self.series for row in view.results]
+        return any(row.nominal for row in rows) and not any(row.number is not None for row in rows)
+
+    @property
+    def baseline(self) -> Point | None:
+        return self.axis.baseline if self.axis else None
+
+    @property
+    def nadir(self) -> Point | None:
+        return self.axis.nadir if self.axis else None
+
+    def day(self, at: datetime) -> str:
+        """The site's date."""
+        return at.astimezone(self.zone).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One mark of the drawing."""
+
+    at: datetime
+    number: Decimal | None
+    word: str
+    """POS, NEG or IND where there is no number."""
+    series: str
+    run: str
+    """Marks of one run are joined: exact, usable values of one series with nothing between them. Empty: not joined."""
+    kind: MarkKind
+    sign: str
+    """What stands beside it: the comparator and the flags that are not "normal"."""
+    says: str
+    result: UUID | None
+    """None for a value that was corrected."""
+
+
+def drawable(row: ResultRow) -> bool:
+    """Whether a result has a place on a curve: a value that was read, and a collection time that is known."""
+    read = row.number is not None or row.nominal is not None
+    return row.state == "current" and read and row.time_precision not in NO_TIME
+
+
+def labels(curve: Curve) -> tuple[str, ...]:
+    """The series by what makes them one: specimen, method, laboratory; of equal ones also since when."""
+    plain = [_label(view) for view in curve.series]
+    often = Counter(plain)
+    dated = [
+        f"{text}, from {curve.day(view.results[0].collected_at)}" if often[text] > 1 and view.results else text
+        for text, view in zip(plain, curve.series, strict=True)
+    ]
+    again = Counter(dated)
+    return tuple(f"{text} ({at + 1})" if again[text] > 1 else text for at, text in enumerate(dated))
+
+
+def _label(view: SeriesView) -> str:
+    method = "method not stated" if view.method in ("UNKNOWN", "") else view.method
+    return f"{in_words(SPECIMENS, view.specimen)}, {method}, {view.lab or 'laboratory not stated'}"
+
+
+def marks(curve: Curve) -> Iterator[Mark]:
+    """Every mark, series by series. A run ends at a value that is censored, or usable and without a number."""
+    for at, (view, series) in enumerate(zip(curve.series, labels(curve), strict=True)):
+        run = 0
+        for row in view.results:
+            joined = drawable(row) and row.comparator is None and row.usable
+            if row.state == "current" and row.usable and not joined:
+                run += 1
+            if drawable(row):
+                yield _mark(row, series, f"{at}.{run}" if joined else "", curve)
+            yield from (old for version in curve.old.get(row.result, ()) if (old := _old(version, series, curve)))
+
+
+def _mark(row: ResultRow, series: str, run: str, curve: Curve) -> Mark:
+    kind: MarkKind = "used" if row.usable else "held"
+    if row.comparator:
+        kind = "below" if row.comparator.startswith("<") else "above"
+    flags = " ".join(code for code in row.interpretation if code not in NO_MARK)
+    said = [row.shown, curve.day(row.collected_at), flags]
+    said.append("not flagged yet" if row.awaiting_flags else "held, not used" if not row.usable else "")
+    sign = " ".join(part for part in (row.comparator or "", flags) if part)
+    says = ", ".join(part for part in said if part)
+    return Mark(row.collected_at, row.number, row.nominal or "", series, run, kind, sign, says, row.result)
+
+
+def _old(version: VersionRow, series: str, curve: Curve) -> Mark | None:
+    """A value that was corrected since; None when it has no place."""
+    seen = version.observation
+    number = version.flagged.number if version.flagged else (seen.canonical.number if seen.canonical else None)
+    word = (version.flagged.nominal if version.flagged else None) or ""
+    if (number is None and not word) or seen.time_precision in NO_TIME:
+        return None
+    says = f"{version.text}, {curve.day(seen.collected_at)}: corrected since"
+    return Mark(seen.collected_at, number, word, series, "", "old", "corrected", says, None)
+
+
+def describe(curve: Curve) -> str:
+    """What the drawing shows: series by series the span with first and last value, the baseline and the nadir."""
+    said = [f"{curve.name} in {curve.unit}." if curve.unit and not curve.in_words else f"{curve.name}."]
+    for view, series in zip(curve.series, labels(curve), strict=True):
+        rows = [row for row in view.results if drawable(row)]
+        if rows:
+            said.append(f"{series}: {_how_many(len(rows))}, {_from_to(rows[0], rows[-1], curve)}.")
+    for word, point in (("Baseline", curve.baseline), ("Lowest value of the line", curve.nadir)):
+        if point is not None and point.number is not None:
+            said.append(f"{word} {point.comparator or ''}{point.number}, {curve.day(point.collected_at)}.")
+    if any(curve.old.values()):
+        said.append("Corrected values are drawn open and grey.")
+    return " ".join(said)
+
+
+def _how_many(number: int) -> str:
+    return "1 result" if number == 1 else f"{number} results"
+
+
+def _from_to(first: ResultRow, last: ResultRow, curve: Curve) -> str:
+    one = f"{_value(first)} on {curve.day(first.collected_at)}"
+    return one if first is last else f"{one} to {_value(last)} on {curve.day(last.collected_at)}"
+
+
+def _value(row: ResultRow) -> str:
+    return row.shown if row.number is not None else COMPONENT_STATES.get(row.nominal or "", row.text)
