@@ -29,6 +29,14 @@ def change(before: str, after: str | None, analyte: str = "VEGF") -> ValueChange
     return ValueChange(result=an_id("result", 1), analyte=analyte, before=before, after=after)
 
 
+def told(person: str = "ward-nurse", channel: str = "mail") -> dict[str, Any]:
+    """Somebody was told at noon."""
+    return {
+        "to": {"person": person, "channel": channel}, "at": NOON, "occasion": "raised", "level": 0, "tier": "P1",
+        "delivery": an_id("told", person, channel),
+    }  # fmt: skip
+
+
 def a_thread(number: int = 1, *, kind: str = "CRITICAL_RESULT", tier: Tier = "P1", **more: Any) -> Thread:
     return Thread.model_validate(
         {
@@ -36,7 +44,7 @@ def a_thread(number: int = 1, *, kind: str = "CRITICAL_RESULT", tier: Tier = "P1
             "episode": an_id("episode", number), "text": "VEGF 871.5 pg/mL: beyond the limit",
             "evidence": (evidence("871.5 pg/mL"),), "at": NOON - timedelta(hours=1), "raised_at": NOON,
             "recorded_at": NOON - timedelta(seconds=5), "caused_by": an_id("event", number),
-            "due_at": NOON + timedelta(minutes=15),
+            "clock_from": NOON, "due_at": NOON + timedelta(minutes=15),
         } | more
     )  # fmt: skip
 
@@ -48,6 +56,7 @@ def a_message(
         {
             "delivery": an_id("delivery", thread.alert, person, channel, occasion, *more.values()),
             "alert": thread.alert, "to": Recipient(person=person, channel=channel), "occasion": occasion, "level": 0,
+            "tier": thread.tier,
             "not_before": NOON, "give_up_at": NOON + timedelta(minutes=5),
         } | more
     )  # fmt: skip

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refrain.contracts.events import Occasion, Processing, ThreadState, Tier
+from refrain.contracts.events import Occasion, ThreadState, Tier
 from services.notify.domain.kinds import KINDS, UNKNOWN
 from services.notify.domain.thread import Message, Thread
 from services.notify.domain.words import Context, Detail, Text, compose
-from tests.notify.telling import NOON, a_message, a_thread, change, evidence
+from tests.notify.telling import NOON, a_message, a_thread, change, evidence, told
 
 CONSOLE = "https://refrain.hospital.example/"
 SERVICES = Path(__file__).parents[2] / "services"
@@ -51,7 +51,7 @@ def planted(token: str, occasion: Occasion, **closed: Any) -> tuple[Thread, Mess
         patient={"authority": token, "type": token, "id": token},
         evidence=[evidence(token, token)], values=[change(token, token, token), change(f"x{token}", None, token)],
         rule={"id": token, "version": token, "source": token, "verification": token},
-        told=[{"to": {"person": token, "channel": token}, "at": NOON, "occasion": "raised", "level": 0}], **closed,
+        told=[told(token, token)], **closed,
     )  # fmt: skip
     message = a_message(thread, token, channel=token, occasion=occasion, further=(token,))
     return thread, message, Context(path=f"/{token}", course=(token,), previous=token)
@@ -71,7 +71,6 @@ TOKENS = st.one_of(
     kind=st.sampled_from([*KINDS, None]),
     state=st.sampled_from(get_args(ThreadState)),
     fact_state=st.sampled_from(["open", "closed", "retracted"]),
-    processing=st.sampled_from(get_args(Processing)),
     notice=st.booleans(),
 )
 def test_without_detail_nothing_that_a_thread_holds_gets_out(
@@ -163,8 +162,7 @@ def test_a_path_that_is_none_is_not_followed() -> None:
 
 
 def test_a_retraction_says_so_first_and_what_was_told() -> None:
-    told = {"to": {"person": "ward-nurse", "channel": "mail"}, "at": NOON, "occasion": "raised", "level": 0}
-    thread = a_thread(fact_state="retracted", state="retracted", told=[told], values=[change("871.5", "87.15")])
+    thread = a_thread(fact_state="retracted", state="retracted", told=[told()], values=[change("871.5", "87.15")])
     text = tell(thread, "retracted")
     assert text.subject == "WITHDRAWN: P1: critical result"
     assert text.body.startswith("WITHDRAWN: P1.")
@@ -187,8 +185,7 @@ def test_what_else_a_correction_can_be(value: Any, words: str) -> None:
 
 
 def test_an_escalation_says_why_it_comes() -> None:
-    told = {"to": {"person": "ward-nurse", "channel": "mail"}, "at": NOON, "occasion": "raised", "level": 0}
-    unanswered = tell(a_thread(told=[told]), "escalated", level=1)
+    unanswered = tell(a_thread(told=[told()]), "escalated", level=1)
     assert "nobody told before you has answered in time (level 1)" in unanswered.body
     assert unanswered.subject == "escalated to you: P1: critical result"
     assert "nobody before you could be reached" in tell(a_thread(), "escalated", level=1).body
@@ -234,7 +231,7 @@ def test_a_digest_counts_and_shows_the_first_twenty() -> None:
         a_thread(n, kind="MONITORING_GAP", tier="P3", raised_at=NOON - timedelta(days=n), notice=True)
         for n in range(1, 24)
     ]  # fmt: skip
-    text = compose(threads, [a_message(t, occasion="digest") for t in threads], "none", CONSOLE)
+    text = compose(threads, [a_message(t, digest=True) for t in threads], "none", CONSOLE)
     assert text.subject == "Refrain digest: 23 notices"
     assert text.body.count("/alerts/") == 20
     assert "3 more on the work list." in text.body
@@ -242,10 +239,22 @@ def test_a_digest_counts_and_shows_the_first_twenty() -> None:
     assert len(text.data["alerts"]) == 23
 
 
-def test_what_is_not_live_says_so_in_the_subject() -> None:
-    text = tell(a_thread(processing="training"))
-    assert text.subject == "TEST, no patient: P1: critical result"
-    assert text.body.startswith("TEST DATA, NO PATIENT.")
+def test_a_digest_says_what_was_withdrawn_and_starts_with_it() -> None:
+    over, unread = a_thread(1, tier="P3", kind="MONITORING_GAP"), a_thread(2, tier="P3", kind="RESPONSE_UPGRADE")
+    messages = [a_message(over, occasion="retracted", digest=True), a_message(unread, occasion="reminded", digest=True)]
+    newest = a_thread(3, tier="P3", kind="WATCH_RESOLVED", raised_at=NOON - timedelta(days=9))
+    text = compose(
+        [newest, unread, over], [a_message(newest, digest=True), *reversed(messages)], "none", CONSOLE
+    )  # fmt: skip
+    assert text.subject == "Refrain digest: 3 notices, 1 WITHDRAWN"
+    assert text.alerts == (over.alert, unread.alert, newest.alert)
+
+
+def test_a_retraction_is_as_urgent_as_what_was_told() -> None:
+    thread = a_thread(tier="P2", due_hours=72, kind="RESPONSE_LOSS", fact_state="retracted", state="retracted")
+    text = tell(thread, "retracted", tier="P1")
+    assert text.subject == "WITHDRAWN: P1: response lost"
+    assert text.urgency == "P1"
 
 
 def test_data_for_a_machine_is_json_and_names_the_alert() -> None:

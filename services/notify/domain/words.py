@@ -89,7 +89,7 @@ def compose(
         subject=_subject(pairs),
         body=body + "\n",
         link=link,
-        urgency=min((thread.tier for thread in threads), key=URGENCY.index),
+        urgency=min((message.tier for message in messages), key=URGENCY.index),
         alerts=tuple(thread.alert for thread, _ in pairs),
         data={
             "occasion": why.occasion,
@@ -103,25 +103,26 @@ def compose(
 def _order(pair: tuple[Thread, Message]) -> tuple[object, ...]:
     thread, message = pair
     return (
-        message.occasion != "retracted", URGENCY.index(thread.tier), thread.due_hours or 0, thread.raised_at,
-        str(thread.alert),
+        message.occasion != "retracted", URGENCY.index(message.tier), thread.due_hours or 0,
+        message.occasion != "reminded", thread.raised_at, str(thread.alert),
     )  # fmt: skip
 
 
-def urgency(thread: Thread) -> str:
-    """``P2, 24 h``: the tier as people say it."""
-    if thread.tier == "DQ":
+def urgency(thread: Thread, message: Message) -> str:
+    """``P2, 24 h``: how urgent the message is, as people say it."""
+    if message.tier == "DQ":
         return "Data quality"
-    return f"{thread.tier}, {thread.due_hours} h" if thread.due_hours else thread.tier
+    return f"P2, {thread.due_hours} h" if thread.due_hours and message.tier == thread.tier == "P2" else message.tier
 
 
 def _subject(pairs: Sequence[tuple[Thread, Message]]) -> str:
     thread, message = pairs[0]
-    test = "" if thread.processing == "live" else "TEST, no patient: "
-    if message.occasion == "digest":
-        return f"{test}Refrain digest: {len(pairs)} {'notice' if len(pairs) == 1 else 'notices'}"
+    if all(message.digest for _, message in pairs):
+        withdrawn = sum(message.occasion == "retracted" for _, message in pairs)
+        also = f", {withdrawn} WITHDRAWN" if withdrawn else ""
+        return f"Refrain digest: {len(pairs)} {'notice' if len(pairs) == 1 else 'notices'}{also}"
     more = f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
-    return f"{test}{LEADS[message.occasion]}{urgency(thread)}: {kind_of(thread.kind).short}{more}"
+    return f"{LEADS[message.occasion]}{urgency(thread, message)}: {kind_of(thread.kind).short}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +161,15 @@ class _Words:
 
     def _head(self, thread: Thread, message: Message) -> str:
         sentence = kind_of(thread.kind).sentence
-        test = "" if thread.processing == "live" else "TEST DATA, NO PATIENT. "
+        how = urgency(thread, message)
         match message.occasion:
             case "retracted":
-                return f"{test}WITHDRAWN: {urgency(thread)}. This alert is taken back, its reason never held."
+                return f"WITHDRAWN: {how}. This alert is taken back, its reason never held."
             case "closed":
-                return f"{test}OVER: {urgency(thread)}. {sentence} This alert is closed."
+                return f"OVER: {how}. {sentence} This alert is closed."
             case "amended":
-                return f"{test}CHANGED: {urgency(thread)}. {sentence} What was told before is different now."
-        return f"{test}{urgency(thread)}: {sentence}"
+                return f"CHANGED: {how}. {sentence} What was told before is different now."
+        return f"{how}: {sentence}"
 
     def _patient(self, thread: Thread) -> Iterator[str]:
         if self.detail == "identified":
@@ -224,7 +225,7 @@ class _Words:
         if message.occasion in ENDS or thread.fact_state != "open":
             yield "No answer is needed."
         elif not thread.waiting:
-            yield "No answer is needed." if thread.notice or thread.tier == "P3" else "It was answered already."
+            yield "No answer is needed." if thread.tier == "P3" else "It was answered already."
         else:
             what = "confirm the read-back" if thread.state == "acknowledged" else "answer"
             by = f"by {self.when(thread.due_at)}" if thread.due_at else "as soon as you can"
@@ -234,9 +235,9 @@ class _Words:
         """One alert for a machine: closed codes only, and the rest as the detail allows."""
         known: dict[str, Any] = {
             "alert": str(thread.alert), "kind": thread.kind if thread.kind in KINDS else "OTHER",
-            "words": kind_of(thread.kind).sentence, "tier": thread.tier, "due_hours": thread.due_hours,
+            "words": kind_of(thread.kind).sentence, "tier": message.tier, "due_hours": thread.due_hours,
             "occasion": message.occasion, "level": message.level, "state": thread.state, "waiting": thread.waiting,
-            "processing": thread.processing, "link": self.link(thread),
+            "link": self.link(thread),
             "due_at": thread.due_at.isoformat() if thread.due_at else None,
         }  # fmt: skip
         if self.detail != "none":
