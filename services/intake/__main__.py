@@ -19,11 +19,14 @@ from refrain.runtime.ports import write_ports
 from refrain.runtime.serve_metrics import MetricsServer
 from services.intake import metrics
 from services.intake.adapters import memory
+from services.intake.adapters.code_keeper import CodeKeeper
 from services.intake.adapters.files import FileFeed
 from services.intake.adapters.grpc_api import NAME, IntakeApi
 from services.intake.adapters.mllp_feed import MllpFeed
 from services.intake.adapters.profiles import load_profiles
 from services.intake.adapters.publisher import Link, Publisher
+from services.intake.adapters.raw_messages import RawMessages
+from services.intake.adapters.redrive import Redriver
 from services.intake.adapters.standing import FeedStanding, Standing, count_framing
 from services.intake.app import Intake
 from services.intake.domain.profile import ProfileError, permissive
@@ -64,19 +67,24 @@ class Process:
             max_connections=settings.max_connections,
         )
         self._files = FileFeed(settings.folder, self._intake.take) if settings.folder else None
-        api = IntakeApi(self._intake.record, self._shown, self._memory, _now)
+        self._raw = RawMessages(brokers)
+        self._keeper = CodeKeeper(self._memory.code_maps, self._intake.read_with)
+        redriver = Redriver(self._memory, self._raw, self._intake.again)
+        api = IntakeApi(self._intake, self._shown, self._memory, redriver, self._keeper, _now)
         self._grpc = GrpcServer(
             [(intake_pb2_grpc.add_IntakeServiceServicer_to_server, api)],
             [NAME],
             address=settings.host,
             port=settings.grpc_port,
+            tls=settings.tls,
         )
         self._metrics = MetricsServer(self._alive, address=settings.host, port=settings.metrics_port)
         self._turned = time.monotonic()
         self._ready_tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, until: asyncio.Event) -> None:
-        """Serves until told to stop; then finishes what is in flight."""
+        """Serves until told to stop; then finishes what is in flight. SQLAlchemyError when the database is away."""
+        await self._keeper.refresh()
         metrics.CONNECTIONS.set_function(lambda: self._feed.connections)
         self._publisher.on_change(self._ready)
         await self._grpc.start()
@@ -88,7 +96,8 @@ class Process:
         await self._publisher.start()
         ports = {"mllp": self._feed.port, "grpc": self._grpc.port, "metrics": self._metrics.port}
         write_ports(self._settings.ports_file, ports)
-        background = [asyncio.create_task(self._forget()), asyncio.create_task(self._pulse())]
+        forever = (self._forget(), self._pulse(), self._keeper.follow())
+        background = [asyncio.create_task(work) for work in forever]
         await until.wait()
         for task in background:
             task.cancel()
@@ -101,6 +110,7 @@ class Process:
             await self._files.stop()
         await self._grpc.stop()
         await self._publisher.stop()
+        self._raw.close()
         self._intake.close()
         self._memory.close()
         self._metrics.stop()
@@ -154,6 +164,9 @@ def main(arguments: list[str]) -> int:
         start_logging("intake", settings.log_level)
         logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it names files, whose names may name a patient
         asyncio.run(_serve(settings))
+    except SQLAlchemyError as error:
+        print(f"Intake cannot start: its database cannot be used ({type(error).__name__}).", file=sys.stderr)
+        return 2
     except (ProfileError, ValidationError, OSError, RuntimeError) as error:
         print(f"Intake cannot start: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -21,12 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from refrain.contracts.events import CareEvent, LabReport, Quarantined
 from refrain.contracts.topics import CARE_EVENTS, LAB_REPORTS, QUARANTINE
 from services.intake import metrics
-from services.intake.adapters.memory import Memory
+from services.intake.adapters.memory import Memory, Stored
 from services.intake.adapters.mllp_feed import Silence
-from services.intake.adapters.publisher import NotStored, Record
-from services.intake.adapters.quarantine import quarantined
+from services.intake.adapters.publisher import Delivery, NotStored, Record
+from services.intake.adapters.quarantine import kept_at, quarantined
 from services.intake.adapters.standing import Standing
+from services.intake.adapters.work_list import Kept
 from services.intake.domain.acks import answer, second_answer, unavailable
+from services.intake.domain.code_map import CodeMap, sightings, with_code_map
 from services.intake.domain.er7 import header_of
 from services.intake.domain.framing import Frame
 from services.intake.domain.profile import Profile, choose
@@ -49,7 +51,7 @@ class Door(Protocol):
     def storing(self) -> bool: ...
     @property
     def log_id(self) -> str: ...
-    def publish(self, records: Sequence[Record]) -> Awaitable[tuple[Record, ...]]: ...
+    def publish(self, records: Sequence[Record]) -> Awaitable[Delivery]: ...
 
 
 class Intake:
@@ -67,16 +69,33 @@ class Intake:
         self._door = door
         self._memory = memory
         self._standing = standing
+        self._as_written = tuple(profiles), fallback
         self._profiles = tuple(profiles)
         self._fallback = fallback
         self._now = now
         self._readers = ThreadPoolExecutor(2, "translate")
         self._memorizers = ThreadPoolExecutor(2, "memory")
 
+    def read_with(self, code_maps: Mapping[str, CodeMap]) -> None:
+        """From the next message on, senders are read with these mappings on top of their profiles."""
+        profiles, fallback = self._as_written
+        self._profiles = tuple(with_code_map(profile, code_maps.get(profile.sender)) for profile in profiles)
+        self._fallback = with_code_map(fallback, code_maps.get(fallback.sender)) if fallback else None
+        self._standing.read_with([*self._profiles, *([self._fallback] if self._fallback else [])])
+
+    def written(self, sender: str) -> Profile | None:
+        """The profile of a sender as its file says it, or the fallback; None when no profile has the name."""
+        profiles, fallback = self._as_written
+        return _named(sender, profiles, fallback)
+
+    def reading(self, sender: str) -> Profile | None:
+        """The profile that reads a sender now; None when no profile has the name."""
+        return _named(sender, self._profiles, self._fallback)
+
     async def receive(self, frame: Frame, listener: str) -> tuple[bytes, ...]:
         """The answers to one message, as many as its sender wants; Silence when it could not be stored."""
         started = time.monotonic()
-        translation = await self._in(self._readers, self._translate, frame, listener)
+        translation = await self._in(self._readers, self._translate, frame, listener, self._now())
         try:
             stored = await self._store(translation, frame, listener)
         except NotStored:
@@ -90,14 +109,24 @@ class Intake:
 
     async def take(self, frame: Frame, listener: str) -> Translation:
         """What became of one message of a file, once it is durable; NotStored when it could not be."""
-        translation = await self._in(self._readers, self._translate, frame, listener)
+        translation = await self._in(self._readers, self._translate, frame, listener, self._now())
         return await self._store(translation, frame, listener)
 
     async def record(self, event: CareEvent) -> bool:
         """Returns when Kafka has the care event; False when it is too large for it, NotStored when it is away."""
-        refused = await self._door.publish([Record(CARE_EVENTS, event.patient.key.encode(), CARE_EVENTS.encode(event))])
+        record = Record(CARE_EVENTS, event.patient.key.encode(), CARE_EVENTS.encode(event))
+        refused = (await self._door.publish([record])).refused
         metrics.CARE_EVENTS.labels("refused" if refused else "published").inc()
         return not refused
+
+    async def again(self, frame: Frame, listener: str, received_at: datetime) -> tuple[Translation, Stored]:
+        """A message through the same door again, as received when it came, and whether or not it was seen before.
+
+        Kafka has all of it afterwards; NotStored when it could not be. What is to be remembered is for the caller.
+        """
+        translation = await self._in(self._readers, self._translate, frame, listener, received_at)
+        translation, kept = await self._publish(translation, frame, listener)
+        return translation, _stored(self._door.log_id, translation, kept)
 
     def close(self) -> None:
         """Ends the worker threads."""
@@ -106,9 +135,8 @@ class Intake:
 
     # --- one message ---
 
-    def _translate(self, frame: Frame, listener: str) -> Translation:
+    def _translate(self, frame: Frame, listener: str, received_at: datetime) -> Translation:
         """Never fails: a message that breaks the translator is kept in quarantine like any other."""
-        received_at = self._now()
         profile = self._profile(frame.payload, listener)
         started = time.thread_time()
         try:
@@ -130,11 +158,11 @@ class Intake:
     async def _store(self, translation: Translation, frame: Frame, listener: str) -> Translation:
         """What became of it, now that it is durable: a duplicate publishes nothing."""
         log_id = self._door.log_id if self._door.storing else ""
-        if log_id and translation.transport and await self._seen(log_id, translation.transport):
+        if log_id and translation.transport and await self._seen(log_id, translation):
             stored = translation.as_duplicate()
         else:
-            stored, unusable = await self._publish(translation, frame, listener)
-            await self._remember(log_id or self._door.log_id, stored, unusable)
+            stored, kept = await self._publish(translation, frame, listener)
+            await self._remember(_stored(log_id or self._door.log_id, stored, kept))
         self._standing.stored(stored)
         if stored.outcome == "quarantined":
             log.warning("quarantined", extra=_about(stored, listener))
@@ -142,46 +170,39 @@ class Intake:
 
     async def _publish(
         self, translation: Translation, frame: Frame, listener: str
-    ) -> tuple[Translation, tuple[Quarantined, ...]]:
+    ) -> tuple[Translation, tuple[Kept, ...]]:
         """Everything is on Kafka afterwards; a report that Kafka calls too large goes to quarantine with the rest."""
         reports = {
             Record(LAB_REPORTS, report.patient.key.encode(), LAB_REPORTS.encode(report)): report
             for report in translation.reports
         }
-        entries = quarantined(translation, frame, listener)
-        refused = await self._door.publish([*reports, *map(_entry, entries)])
-        unread = [reports[record] for record in refused if record in reports]
-        bulky = [entry for entry in entries if _entry(entry) in refused]
-        if unread:
-            places = [observation.segment for report in unread for observation in report.observations]
-            left = tuple(report for report in translation.reports if report not in unread)
-            translation = _without(translation, left, places)
-            entries = quarantined(translation, frame, listener)
-            bulky += [entry for entry in await self._also(entries) if entry not in bulky]
-        if bulky and await self._also([entry.model_copy(update={"raw": None}) for entry in bulky]):
+        entries = {_entry(entry): entry for entry in quarantined(translation, frame, listener)}
+        delivery = await self._door.publish([*reports, *entries])
+        places = dict(delivery.places)
+        if unread := [reports[record] for record in delivery.refused if record in reports]:
+            translation = _without(translation, unread)
+            entries = {_entry(entry): entry for entry in quarantined(translation, frame, listener)}
+            places |= (await self._door.publish([record for record in entries if record not in places])).places
+        bulky = [entry.model_copy(update={"raw": None}) for record, entry in entries.items() if record not in places]
+        if bulky and (await self._door.publish([_entry(entry) for entry in bulky])).refused:
             raise NotStored
-        return translation, entries
+        return translation, kept_at(entries, places)
 
-    async def _also(self, entries: Sequence[Quarantined]) -> list[Quarantined]:
-        """Publishes quarantine entries; those that are too large."""
-        refused = await self._door.publish([_entry(entry) for entry in entries])
-        return [entry for entry in entries if _entry(entry) in refused]
-
-    async def _seen(self, log_id: str, body: str) -> bool:
+    async def _seen(self, log_id: str, translation: Translation) -> bool:
         try:
-            return await self._in(self._memorizers, self._memory.seen, log_id, body, self._now())
+            return await self._in(
+                self._memorizers, self._memory.seen, log_id, translation.transport, self._now(), _reading(translation)
+            )
         except SQLAlchemyError as error:
             _memory_failed("look up", error)
             return False
 
-    async def _remember(self, log_id: str, stored: Translation, unusable: Sequence[Quarantined]) -> None:
+    async def _remember(self, stored: Stored) -> None:
         """Losing the memory costs a counter, never a result: what is on Kafka is answered all the same."""
-        answered_well = stored.reason is None or REASONS[stored.reason].kind == "ignored"
-        body = stored.transport if stored.may_be_remembered and answered_well and log_id else None
-        if body is None and not unusable:
+        if stored.nothing:
             return
         try:
-            await self._in(self._memorizers, self._memory.remember, log_id, body, unusable, self._now())
+            await self._in(self._memorizers, self._memory.remember, stored, self._now())
         except SQLAlchemyError as error:
             _memory_failed("remember", error)
 
@@ -190,18 +211,39 @@ class Intake:
         return await asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
 
 
+def _named(sender: str, profiles: Sequence[Profile], fallback: Profile | None) -> Profile | None:
+    known = profiles if fallback is None else (*profiles, fallback)
+    return next((profile for profile in known if profile.sender == sender), None)
+
+
 def _entry(entry: Quarantined) -> Record:
     return Record(QUARANTINE, str(entry.event_id).encode(), QUARANTINE.encode(entry))
 
 
-def _without(translation: Translation, reports: tuple[LabReport, ...], places: Sequence[str]) -> Translation:
+def _without(translation: Translation, unread: Sequence[LabReport]) -> Translation:
     """The translation after Kafka refused some reports for their size."""
+    places = [observation.segment for report in unread for observation in report.observations]
+    reports = tuple(report for report in translation.reports if report not in unread)
     parts = (*translation.quarantined, *(QuarantinedPart(place, "too_large") for place in places))
     if reports:
         return replace(translation, reports=reports, quarantined=parts)
     return replace(
         translation, outcome="quarantined", reason="too_large", place="MSH[1]", reports=(), quarantined=parts
     )
+
+
+def _reading(translation: Translation) -> int:
+    """Number of the reading: the same body read anew is no duplicate (answers 9)."""
+    return translation.profile.translation if translation.profile else 0
+
+
+def _stored(log_id: str, translation: Translation, kept: Sequence[Kept]) -> Stored:
+    """What is remembered of a message that is on Kafka."""
+    answered_well = translation.reason is None or REASONS[translation.reason].kind == "ignored"
+    body = translation.transport if translation.may_be_remembered and answered_well and log_id else None
+    results = (observation for report in translation.reports for observation in report.observations)
+    unmapped = [(one.code, one.system, one.name) for one in results if "code_unmapped" in one.quality]
+    return Stored(log_id, body, _reading(translation), kept, sightings(translation.sender, unmapped))
 
 
 def _about(stored: Translation, listener: str) -> dict[str, object]:

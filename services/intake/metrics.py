@@ -32,5 +32,11 @@ MEMORY_FAILURES = Counter(
 SLOW_TRANSLATIONS = Counter(
     "refrain_intake_slow_translations_total", "Messages whose translation took longer than the limit."
 )
+RESOLVED = Counter("refrain_intake_resolved_total", "Entries that a person took off the work list.", ["reason"])
+REDRIVEN = Counter("refrain_intake_redriven_total", "Messages that a person drove again.", ["outcome"])
+MAPPINGS = Counter("refrain_intake_mappings_total", "Mappings of codes that people made or withdrew.", ["kind"])
+CODE_MAP_FAILURES = Counter(
+    "refrain_intake_code_map_failures_total", "Times what people mapped could not be read; the last known is used."
+)
 CONNECTIONS = Gauge("refrain_intake_open_connections", "Open MLLP connections.")
 STORING = Gauge("refrain_intake_ready", "1 while Kafka takes what arrives and the listeners are open.")

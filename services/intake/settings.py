@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from refrain.runtime.grpc_server import Tls
 from services.intake.adapters.mllp_feed import IDLE_SECONDS, MAX_CONNECTIONS
 from services.intake.adapters.publisher import HOLD_SECONDS
 from services.intake.domain.framing import MAX_MESSAGE_BYTES
@@ -38,3 +39,20 @@ class Settings(BaseSettings):
     max_connections: int = MAX_CONNECTIONS
     hold_seconds: float = HOLD_SECONDS
     log_level: str = "INFO"
+    tls_certificate: Path | None = Field(default=None, description="PEM; mutual TLS of gRPC needs all three files")
+    tls_key: Path | None = None
+    tls_client_authority: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Settings:
+        given = [self.tls_certificate, self.tls_key, self.tls_client_authority]
+        if any(given) and not all(given):
+            raise ValueError("mutual TLS needs tls_certificate, tls_key and tls_client_authority together")
+        return self
+
+    @property
+    def tls(self) -> Tls | None:
+        """Mutual TLS when its files are given."""
+        if self.tls_certificate and self.tls_key and self.tls_client_authority:
+            return Tls(self.tls_certificate, self.tls_key, self.tls_client_authority)
+        return None

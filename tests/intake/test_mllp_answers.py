@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,88 +15,15 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY, generate_latest
 from sqlalchemy.exc import OperationalError
 
-from refrain.contracts.events import LabReport, Quarantined
-from refrain.contracts.topics import LAB_REPORTS, QUARANTINE, Topic
+from refrain.contracts.topics import LAB_REPORTS, QUARANTINE
 from services.intake import app as app_module
 from services.intake.adapters import memory
-from services.intake.adapters.memory import Memory
 from services.intake.adapters.mllp_feed import Silence
-from services.intake.adapters.publisher import NotStored, Record
-from services.intake.adapters.standing import Standing
-from services.intake.app import Intake
 from services.intake.domain.framing import Frame
 from services.intake.domain.profile import Profile, load_profile, permissive
+from tests.intake.house import PROFILE, House, a_frame, a_message
 
-NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 PLANTED = ("Plantedname", "Plantedfirst", "0007311234", "19570203", "4711.25", "PLANTEDCOMMENT")
-PROFILE = """
-sender: north-lab
-match: {application: LAB, facility: NORTH}
-zone: Europe/Berlin
-patient: {fields: [PID-3], types: [MR], authority: NORTH}
-"""
-
-
-def a_message(*obx: str, pid3: str = "0007311234^^^NORTH^MR", control: str = "E1", application: str = "LAB") -> bytes:
-    results = obx or ("NM|34694-0^VEGF^LN||4711.25|pg/mL|0-160|H|||F",)
-    segments = [
-        f"MSH|^~\\&|{application}|NORTH|REFRAIN|WARD|20260314091500+0100||ORU^R01^ORU_R01|{control}|P|2.5.1",
-        f"PID|1||{pid3}||Plantedname^Plantedfirst||19570203|F",
-        "OBR|1|P100|F200|PAN^Panel^L|||20260314080000+0100|||||||||||||||20260314091400+0100|||F",
-        *(f"OBX|{number}|{text}" for number, text in enumerate(results, 1)),
-        "NTE|1||PLANTEDCOMMENT",
-    ]
-    return ("\r".join(segments) + "\r").encode()
-
-
-def a_frame(payload: bytes) -> Frame:
-    return Frame(payload, len(payload), sha256(payload).hexdigest())
-
-
-class Door:
-    """Takes records; ``away`` and ``limits`` (bytes by topic) are its moods."""
-
-    def __init__(self) -> None:
-        self.storing = True
-        self.log_id = "log-1"
-        self.records: list[Record] = []
-        self.away = False
-        self.limits: dict[Topic, int] = {}
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
-        await self.gate.wait()
-        if self.away and records:
-            raise NotStored
-        refused = [r for r in records if len(r.value) > self.limits.get(r.topic, 10**9)]
-        self.records += [record for record in records if record not in refused]
-        return tuple(refused)
-
-    @property
-    def reports(self) -> list[LabReport]:
-        return [LAB_REPORTS.decode(r.value) for r in self.records if r.topic is LAB_REPORTS]
-
-    @property
-    def quarantined(self) -> list[Quarantined]:
-        return [QUARANTINE.decode(r.value) for r in self.records if r.topic is QUARANTINE]
-
-
-class House:
-    """An intake with everything around it."""
-
-    def __init__(self, url: str, profile: Profile, fallback: Profile | None) -> None:
-        self.door = Door()
-        self.memory = Memory(url)
-        self.standing = Standing([profile], fallback)
-        self.intake = Intake(self.door, self.memory, self.standing, [profile], fallback, lambda: NOW)
-
-    async def send(self, payload: bytes) -> str:
-        return b"".join(await self.intake.receive(a_frame(payload), "mllp")).decode("utf-8")
-
-    def outcomes(self) -> dict[str, dict[str, int]]:
-        return {feed.sender: dict(feed.outcomes) for feed in self.standing.feeds() if feed.outcomes}
-
 
 MakeHouse = Callable[..., House]
 
@@ -114,8 +40,7 @@ async def house(tmp_path: Path) -> AsyncIterator[MakeHouse]:
 
     yield make
     for one in made:
-        one.intake.close()
-        one.memory.close()
+        one.close()
 
 
 def msa(answer: str) -> str:
@@ -189,7 +114,7 @@ async def test_a_message_without_use_is_kept_with_its_bytes_and_comes_again_as_t
     assert b64decode(first.raw or "") == message
     assert (first.hash, first.size) == (sha256(message).hexdigest(), len(message))
     assert h.outcomes() == {"north-lab": {"quarantined": 2}}
-    assert [item.reason for item in h.memory.unusable()] == ["no_patient_id"]
+    assert [item.reason for item in h.memory.work_list.page()] == ["no_patient_id"]
 
 
 async def test_one_unusable_result_is_kept_alone_and_the_message_is_not_remembered(house: MakeHouse) -> None:
@@ -338,8 +263,7 @@ def test_whatever_a_sender_sends_it_is_answered_or_kept(
     async def receive() -> House:
         h = House(url, load_profile(PROFILE), permissive())
         await h.intake.receive(a_frame(payload), "mllp")
-        h.intake.close()
-        h.memory.close()
+        h.close()
         return h
 
     h = asyncio.run(receive())
@@ -381,6 +305,6 @@ async def test_a_patient_never_shows_in_logs_metrics_or_answers(
     said.append(await h.send(a_message()))
     shown = "".join(f"{r.getMessage()} {r.__dict__} {r.exc_info}" for r in caplog.records if r.name != "asyncio")
     shown += generate_latest(REGISTRY).decode() + "".join(said) + str(h.standing.feeds()) + "".join(capfd.readouterr())
-    shown += str(h.memory.unusable())
+    shown += str(h.memory.work_list.page())
     assert "no_patient_id" in shown
     assert [name for name in PLANTED if name in shown] == []

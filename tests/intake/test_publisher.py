@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeToo
 from kafka.future import Future
 
 from refrain.contracts.topics import LAB_REPORTS
-from services.intake.adapters.publisher import NotStored, Publisher, Record
+from services.intake.adapters.publisher import Delivery, NotStored, Place, Publisher, Record
 
 
 class FakeLink:
@@ -31,7 +32,10 @@ class FakeLink:
             future, error = Future(), self.answer(record)
             if error is None:
                 self.got.append(record)
-            settle = (lambda f=future: f.success(None)) if error is None else (lambda f=future, e=error: f.failure(e))
+            there = SimpleNamespace(partition=3, offset=len(self.got) - 1)
+            settle = (
+                (lambda f=future, t=there: f.success(t)) if error is None else (lambda f=future, e=error: f.failure(e))
+            )
             threading.Timer(0.005, settle).start()
             futures.append(future)
         return futures
@@ -65,7 +69,9 @@ async def test_publish_returns_when_every_record_is_acknowledged() -> None:
     link = FakeLink(lambda _: None)
     publisher = await started(lambda: link)
     records = [record("a"), record("b")]
-    assert await publisher.publish(records) == ()
+    delivery = await publisher.publish(records)
+    assert delivery.places == {records[0]: Place(3, 0), records[1]: Place(3, 1)}
+    assert delivery.refused == ()
     assert link.got == records
     assert publisher.log_id == "log-1"
     await publisher.stop()
@@ -81,7 +87,7 @@ async def test_only_what_was_not_acknowledged_is_sent_again() -> None:
         return links[-1]
 
     publisher = await started(connect)
-    assert await publisher.publish([record("a"), record("b")]) == ()
+    assert set((await publisher.publish([record("a"), record("b")])).places) == {record("a"), record("b")}
     assert [r.value for link in links for r in link.got] == [b"a", b"b"]
     await publisher.stop()
 
@@ -129,7 +135,7 @@ async def test_a_message_that_is_held_goes_through_when_kafka_comes_back() -> No
     await asyncio.sleep(0.05)
     assert not held.done()
     up = True
-    assert await held == ()
+    assert (await held).refused == ()
     await publisher.stop()
 
 
@@ -137,7 +143,8 @@ async def test_a_record_that_is_too_large_is_named_and_the_rest_is_stored() -> N
     link = FakeLink(lambda r: MessageSizeTooLargeError() if r.value == b"huge" else None)
     publisher = await started(lambda: link)
     huge = record("huge")
-    assert await publisher.publish([record("a"), huge, record("b")]) == (huge,)
+    delivery = await publisher.publish([record("a"), huge, record("b")])
+    assert (delivery.refused, set(delivery.places)) == ((huge,), {record("a"), record("b")})
     assert [r.value for r in link.got] == [b"a", b"b"]
     assert publisher.storing
     await publisher.stop()
@@ -160,5 +167,5 @@ async def test_an_idle_link_that_dies_is_noticed_and_comes_back_on_another_log()
 
 async def test_publishing_nothing_needs_no_kafka() -> None:
     publisher = Publisher(lambda: None)
-    assert await publisher.publish([]) == ()
+    assert await publisher.publish([]) == Delivery()
     await publisher.stop()

@@ -1,6 +1,6 @@
-"""What intake remembers: bodies it has seen, and the work list of what it could not use (SQL, no patient data).
+"""What intake remembers in SQL: bodies it has seen, the work list, codes that lead nowhere.
 
-Losing this memory costs a counter, never a result: ids are derived, so a body published twice is one result.
+Losing the bodies costs a counter, never a result: ids are derived, so a body published twice is one result.
 A body counts as seen only on the Kafka log it was written to: another cluster or a wiped log starts empty.
 """
 
@@ -9,75 +9,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    MetaData,
-    String,
-    Table,
-    delete,
-    event,
-    select,
-    text,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, case, delete, event, select, text
 
-from refrain.contracts.events import Quarantined
 from refrain.runtime.database import READING, open_database
+from services.intake.adapters import unmapped, work_list
+from services.intake.adapters.code_maps import CodeMaps
+from services.intake.adapters.tables import SEEN, Act, upsert
+from services.intake.adapters.unmapped import UnmappedCodes
+from services.intake.adapters.work_list import Item, Kept, WorkList
+from services.intake.domain.code_map import Sighting
+from services.intake.domain.resolutions import Wrong, settled
+from services.intake.domain.translation import Outcome
 
 SEEN_FOR = timedelta(days=365)
 """How long a body counts as seen (feeds.md 9)."""
 SERVICE = "intake"
 VERSION_TABLE = f"{SERVICE}_revision"
-PAGE_LIMIT = 500
-"""Largest page of the work list that is given out at once."""
-
-metadata = MetaData()
-SEEN = Table(
-    "seen",
-    metadata,
-    Column("log", String(120), primary_key=True, comment="the Kafka log it was written to"),
-    Column("body", String(64), primary_key=True, comment="hash of sender and message, without what a resend changes"),
-    Column("seen_at", BigInteger, nullable=False, index=True, comment="seconds since 1970"),
-)
-UNUSABLE = Table(
-    "unusable",
-    metadata,
-    Column("event_id", String(36), primary_key=True),
-    Column("recorded_at", BigInteger, nullable=False, index=True, comment="microseconds since 1970"),
-    Column("sender", String(200), nullable=False),
-    Column("listener", String(200), nullable=False),
-    Column("reason", String(80), nullable=False),
-    Column("place", String(80), nullable=False),
-    Column("whole_message", Boolean, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("size", BigInteger, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One entry of the work list; ``size`` in bytes, ``hash`` the SHA-256 of the message."""
+class Stored:
+    """One message that is on Kafka, as far as it is remembered; ``body`` None when it may not count as seen."""
 
-    event_id: str
-    recorded_at: datetime
-    sender: str
-    listener: str
-    reason: str
-    place: str
-    whole_message: bool
-    hash: str
-    size: int
+    log: str
+    body: str | None
+    translation: int = 0
+    """Number of the reading: the same body read anew is no duplicate."""
+    kept: Sequence[Kept] = ()
+    unmapped: Sequence[Sighting] = ()
+
+    @property
+    def nothing(self) -> bool:
+        return self.body is None and not self.kept and not self.unmapped
 
 
 class Memory:
@@ -86,28 +55,43 @@ class Memory:
     def __init__(self, url: str) -> None:
         self._engine = open_memory(url)
         self._reading = self._engine.execution_options(**{READING: True})
+        self.work_list = WorkList(self._engine)
+        self.code_maps = CodeMaps(self._engine)
+        self.unmapped = UnmappedCodes(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def seen(self, log: str, body: str, at: datetime) -> bool:
-        """Whether this body was remembered on this log within :data:`SEEN_FOR` before ``at``."""
+    def seen(self, log: str, body: str, at: datetime, translation: int = 0) -> bool:
+        """Whether this body was remembered on this log within :data:`SEEN_FOR` before ``at``, in no older reading."""
         oldest = int((at - SEEN_FOR).timestamp())
-        query = select(SEEN.c.seen_at).where(SEEN.c.log == log, SEEN.c.body == body, SEEN.c.seen_at > oldest)
+        mine = (SEEN.c.log == log) & (SEEN.c.body == body)
+        query = select(SEEN.c.seen_at).where(mine, SEEN.c.seen_at > oldest, SEEN.c.translation >= translation)
         with self._reading.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def remember(self, log: str, body: str | None, unusable: Sequence[Quarantined], at: datetime) -> None:
-        """Keeps a body (when given) and work list entries, in one transaction. Repeating is harmless."""
+    def remember(self, stored: Stored, at: datetime) -> None:
+        """Keeps what came of one message, in one transaction. Repeating is harmless."""
         with self._engine.begin() as connection:
-            if body is not None:
-                row = {"log": log, "body": body, "seen_at": int(at.timestamp())}
-                insert = _insert(connection)(SEEN).values(row)
-                keys = [SEEN.c.log, SEEN.c.body]
-                connection.execute(insert.on_conflict_do_update(index_elements=keys, set_={"seen_at": row["seen_at"]}))
-            for one in unusable:
-                insert = _insert(connection)(UNUSABLE).values(_row(one))
-                connection.execute(insert.on_conflict_do_nothing(index_elements=[UNUSABLE.c.event_id]))
+            _keep(connection, stored, at)
+            work_list.came_again(connection, stored.kept, at)
+
+    def redriven(self, item: Item, act: Act, outcome: Outcome, reason: str, stored: Stored, sender: str) -> list[Item]:
+        """Settles the work list after the message of ``item`` was driven again; its entries, as they are then.
+
+        In one transaction: what is still wrong is open, what is no more is resolved, and the redrive is written down.
+        """
+        senders = {"", item.sender, sender}
+        with self._engine.begin() as connection:
+            before = work_list.of_message(connection, item, senders)
+            _keep(connection, stored, act.at)
+            decided = {one.event_id for one in before if one.decided}
+            now = [Wrong(str(one.entry.event_id), one.entry.place, one.entry.whole_message) for one in stored.kept]
+            was_open = [Wrong(one.event_id, one.place, one.whole_message) for one in before if one.open]
+            back = {one.event_id for one in before if not one.open} & {wrong.event_id for wrong in now} - decided
+            work_list.settle(connection, act, settled(outcome, was_open, now, decided), sorted(back))
+            work_list.note_redrive(connection, act, item.event_id, f"{outcome} {reason}".strip())
+            return work_list.of_message(connection, item, senders)
 
     def forget(self, at: datetime) -> int:
         """Drops bodies that no longer count as seen; how many."""
@@ -115,44 +99,18 @@ class Memory:
             old = SEEN.c.seen_at <= int((at - SEEN_FOR).timestamp())
             return connection.execute(delete(SEEN).where(old)).rowcount
 
-    def unusable(self, *, sender: str = "", reason: str = "", limit: int = 100, before: str = "") -> list[Item]:
-        """The work list, newest first, at most ``limit`` entries, after the entry with the id ``before``.
 
-        KeyError when no entry has that id.
-        """
-        query = select(UNUSABLE).order_by(UNUSABLE.c.recorded_at.desc(), UNUSABLE.c.event_id.desc())
-        if sender:
-            query = query.where(UNUSABLE.c.sender == sender)
-        if reason:
-            query = query.where(UNUSABLE.c.reason == reason)
-        with self._reading.connect() as connection:
-            if before:
-                mark = connection.execute(select(UNUSABLE).where(UNUSABLE.c.event_id == before)).mappings().first()
-                if mark is None:
-                    raise KeyError(before)
-                same = (UNUSABLE.c.recorded_at == mark["recorded_at"]) & (UNUSABLE.c.event_id < before)
-                query = query.where((UNUSABLE.c.recorded_at < mark["recorded_at"]) | same)
-            return [_item(row) for row in connection.execute(query.limit(limit)).mappings()]
-
-
-def _insert(connection: Connection) -> Any:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-
-
-def _row(one: Quarantined) -> dict[str, Any]:
-    copied = {
-        name: getattr(one, name) for name in ("sender", "listener", "reason", "place", "whole_message", "hash", "size")
-    }
-    return copied | {"event_id": str(one.event_id), "recorded_at": _microseconds(one.recorded_at)}
-
-
-def _item(row: Any) -> Item:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row["recorded_at"])
-    return Item(**{**row, "recorded_at": moment})
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _keep(connection: Connection, stored: Stored, at: datetime) -> None:
+    if stored.body is not None:
+        row = {
+            "log": stored.log, "body": stored.body, "seen_at": int(at.timestamp()), "translation": stored.translation
+        }  # fmt: skip
+        insert = upsert(connection, SEEN).values(row)
+        newest = case((SEEN.c.translation > stored.translation, SEEN.c.translation), else_=stored.translation)
+        changed = {"seen_at": row["seen_at"], "translation": newest}
+        connection.execute(insert.on_conflict_do_update(index_elements=[SEEN.c.log, SEEN.c.body], set_=changed))
+    work_list.keep(connection, stored.kept)
+    unmapped.saw(connection, stored.unmapped, at)
 
 
 # --- the database ---------------------------------------------------------------------------------------------

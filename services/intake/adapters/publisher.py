@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaProducer
@@ -59,6 +59,22 @@ class Record:
     topic: Topic
     key: bytes
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record is, in its topic."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What Kafka acknowledged and where it put it, and what it refused for its size."""
+
+    places: Mapping[Record, Place] = field(default_factory=dict)
+    refused: tuple[Record, ...] = ()
 
 
 class Link:
@@ -184,22 +200,23 @@ class Publisher:
         for executor in (self._sender, self._caretaker):
             executor.shutdown(wait=False, cancel_futures=True)
 
-    async def publish(self, records: Sequence[Record]) -> tuple[Record, ...]:
-        """Returns when every record is acknowledged; those refused for their size are returned, unsent.
+    async def publish(self, records: Sequence[Record]) -> Delivery:
+        """Returns when every record is acknowledged, save those refused for their size, which are named.
 
         NotStored when the hold is over first: some of the records may be on Kafka then, or get there later.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._hold
-        refused: list[Record] = []
+        outcomes: dict[Record, Place | BaseException] = {}
         pending = list(records)
         while pending:
-            pending, too_large = await self._attempt(pending, deadline)
-            refused += too_large
+            outcomes |= await self._attempt(pending, deadline)
+            pending = [record for record in pending if not _over(outcomes.get(record))]
             if pending:
                 self._set_lost()
                 await self._wait_for_another_try(deadline)
-        return tuple(refused)
+        places = {record: place for record, place in outcomes.items() if isinstance(place, Place)}
+        return Delivery(places, tuple(record for record in outcomes if record not in places))
 
     async def _wait_for_another_try(self, deadline: float) -> None:
         left = deadline - asyncio.get_running_loop().time()
@@ -210,21 +227,19 @@ class Publisher:
             async with asyncio.timeout(left - self._retry):
                 await self._storing.wait()
 
-    async def _attempt(self, records: list[Record], deadline: float) -> tuple[list[Record], list[Record]]:
-        """One try: what is still to be sent, and what is too large."""
+    async def _attempt(self, records: list[Record], deadline: float) -> Mapping[Record, Place | BaseException]:
+        """One try: the place of each record, or what went wrong with it; nothing of those that are not known of."""
         loop = asyncio.get_running_loop()
         link = self._link
         if link is None:
-            return records, []
+            return {}
         patience = min(deadline - loop.time(), DELIVERY_TIMEOUT_MS / 1000 + GRACE_SECONDS)
         try:
             async with asyncio.timeout(max(patience, 0)):
                 sent = await loop.run_in_executor(self._sender, link.send, records)
-                outcomes = await asyncio.gather(*(_outcome(one, loop) for one in sent))
+                return dict(zip(records, await asyncio.gather(*(_outcome(one, loop) for one in sent)), strict=True))
         except TimeoutError:
-            return records, []
-        again = [r for r, error in zip(records, outcomes, strict=True) if error and not _too_large(error)]
-        return again, [r for r, error in zip(records, outcomes, strict=True) if _too_large(error)]
+            return {}
 
     def _set_lost(self) -> None:
         self._lost.set()
@@ -267,21 +282,22 @@ class Publisher:
         self._link.log_id = self._link.identify()
 
 
-def _too_large(error: BaseException | None) -> bool:
-    return isinstance(error, MessageSizeTooLargeError)
+def _over(outcome: Place | BaseException | None) -> bool:
+    """Whether a record need not be sent again: it is there, or it never will be."""
+    return isinstance(outcome, Place | MessageSizeTooLargeError)
 
 
-def _outcome(sent: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[BaseException | None]:
-    """Wraps a Kafka future (or the error of the send) for asyncio: resolves to None or the error."""
-    future: asyncio.Future[BaseException | None] = loop.create_future()
+def _outcome(sent: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Place | BaseException]:
+    """Wraps a Kafka future (or the error of the send) for asyncio: resolves to the place or the error."""
+    future: asyncio.Future[Place | BaseException] = loop.create_future()
 
-    def settle(error: BaseException | None) -> None:
+    def settle(outcome: Place | BaseException) -> None:
         if not future.done():
-            future.set_result(error)
+            future.set_result(outcome)
 
     if isinstance(sent, BaseException):
         settle(sent)
     else:
-        sent.add_callback(lambda _: loop.call_soon_threadsafe(settle, None))
+        sent.add_callback(lambda there: loop.call_soon_threadsafe(settle, Place(there.partition, there.offset)))
         sent.add_errback(lambda error: loop.call_soon_threadsafe(settle, error))
     return future

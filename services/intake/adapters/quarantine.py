@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 
 from refrain.contracts.events import Quarantined
 from refrain.contracts.ids import derive
+from services.intake.adapters.publisher import Place, Record
+from services.intake.adapters.work_list import Kept, RawAt
 from services.intake.domain.framing import Frame
 from services.intake.domain.reports import trace_of
 from services.intake.domain.translation import Translation
@@ -37,3 +40,14 @@ def quarantined(translation: Translation, frame: Frame, listener: str) -> tuple[
         )
         for number, part in enumerate(parts)
     )
+
+
+def kept_at(entries: Mapping[Record, Quarantined], places: Mapping[Record, Place]) -> tuple[Kept, ...]:
+    """The entries of one message with the place of its bytes: in its own record, else in the first that has them."""
+    own = {
+        entry.event_id: RawAt(str(entry.event_id), places[record].partition, places[record].offset)
+        for record, entry in entries.items()
+        if entry.raw is not None and record in places
+    }
+    first = next(iter(own.values()), None)
+    return tuple(Kept(entry, own.get(entry.event_id, first)) for entry in entries.values())

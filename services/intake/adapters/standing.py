@@ -44,6 +44,11 @@ class Standing:
             for outcome in OUTCOMES:
                 metrics.MESSAGES.labels(sender, outcome)
 
+    def read_with(self, profiles: Iterable[Profile]) -> None:
+        """Shows the profiles as they read now, with what people mapped."""
+        for profile in profiles:
+            self._feeds[profile.sender].profile_hash = profile.hash
+
     def feeds(self) -> list[FeedStanding]:
         """Every known sender by name; the unknown and the permissive ones only when something came from them."""
         for feed in self._feeds.values():

@@ -159,7 +159,7 @@ class Profile(_Strict):
         for key, target in codes.items():
             if key.count("|") != 1:
                 raise ValueError(f"codes: {key!r} is not written CODE|SYSTEM")
-            if not _is_target(target):
+            if not is_target(target):
                 raise ValueError(f"codes: {key!r} leads to {target!r}, which is no analyte of the catalogue")
         return codes
 
@@ -211,7 +211,8 @@ class Profile(_Strict):
         return sum(wanted is not None for wanted in self.match.model_dump().values())
 
 
-def _is_target(target: str) -> bool:
+def is_target(target: str) -> bool:
+    """Whether a code may lead there: an analyte by code or LOINC, or a statement beside one."""
     if target.startswith(ATTRIBUTE_PREFIX):
         return target.removeprefix(ATTRIBUTE_PREFIX) in ATTRIBUTES
     return target in CATALOGUE or (check_digit_ok(target) and by_loinc(target) is not None)

@@ -426,7 +426,7 @@ class ResolveRequest(_message.Message):
     event_id: _builtins.str
     actor: _builtins.str
     reason: _builtins.str
-    """One of resolution_reasons: entered_by_hand, sender_resends, not_needed, other."""
+    """One of resolution_reasons: told_otherwise, sender_resends, not_needed, other."""
     comment: _builtins.str
     """Required for other; at most 2,000 characters."""
     request_id: _builtins.str
