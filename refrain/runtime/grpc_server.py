@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,17 @@ class InvalidRequest(ValueError):
 
 class Unknown(LookupError):
     """What was asked for is not here. The text goes to the caller."""
+
+
+class Impossible(Exception):
+    """A change that the present state does not allow: FAILED_PRECONDITION with an ErrorInfo.
+
+    ``reason`` is one of a closed list in capitals, ``domain`` the service; no patient data in ``metadata`` or the text.
+    """
+
+    def __init__(self, sentence: str, reason: str, domain: str, metadata: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.info = error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=dict(metadata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +131,48 @@ async def in_thread(context: grpc.aio.ServicerContext, work: Callable[..., Resul
 
 
 class _Guard(grpc.aio.ServerInterceptor):
-    """Turns exceptions of unary calls into statuses that say what is wrong without quoting a patient."""
+    """Turns exceptions of calls into statuses that say what is wrong without quoting a patient."""
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:
         handler = await continuation(details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None:
             return handler
-        inner = handler.unary_unary
+        coding = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(_guarded(handler.unary_unary, details.method), **coding)
+        if handler.unary_stream is not None and inspect.isasyncgenfunction(handler.unary_stream):
+            return grpc.unary_stream_rpc_method_handler(_guarded_stream(handler.unary_stream, details.method), **coding)
+        return handler
 
-        async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            try:
-                return await inner(request, context)
-            except grpc.aio.AbortError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the edge of the process; the text stays inside
-                await context.abort_with_status(rpc_status.to_status(_status(error, details.method)))
 
-        return grpc.unary_unary_rpc_method_handler(
-            guarded,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+def _guarded(inner: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
+    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        try:
+            return await inner(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the process; the text stays inside
+            await context.abort_with_status(rpc_status.to_status(_status(error, method)))
+
+    return guarded
+
+
+def _guarded_stream(inner: Callable[..., AsyncIterator[Any]], method: str) -> Callable[..., AsyncIterator[Any]]:
+    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        try:
+            async for answer in inner(request, context):
+                yield answer
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the process; the text stays inside
+            await context.abort_with_status(rpc_status.to_status(_status(error, method)))
+
+    return guarded
 
 
 def _status(error: Exception, method: str) -> status_pb2.Status:
@@ -151,8 +183,15 @@ def _status(error: Exception, method: str) -> status_pb2.Status:
             return _invalid([(".".join(map(str, e["loc"])), e["type"]) for e in error.errors(include_input=False)])
         case Unknown():
             return status_pb2.Status(code=code_pb2.NOT_FOUND, message=str(error))
+        case Impossible():
+            detail = any_pb2.Any()
+            detail.Pack(error.info)
+            return status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message=str(error), details=[detail])
         case TimeoutError():
             return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="not ready within the deadline")
+        case SQLAlchemyError():
+            log.error("the database did not answer a call", extra={"method": method, "reason": type(error).__name__})
+            return status_pb2.Status(code=code_pb2.UNAVAILABLE, message="the database does not answer at present")
     log.error("a call failed", extra={"method": method, "reason": type(error).__name__})
     return status_pb2.Status(code=code_pb2.INTERNAL, message=f"internal error ({type(error).__name__})")
 
