@@ -1,0 +1,38 @@
+"""Builds the console out of settings and a database: for ``__main__`` and for tests alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from services.chart.adapters.read_model import ReadModel
+from services.chart.adapters.web.audit import Audit
+from services.chart.adapters.web.clients import Clients
+from services.chart.adapters.web.console import Console
+from services.chart.adapters.web.render import build_templates
+from services.chart.adapters.web.sessions import Sessions, SessionTimes
+from services.chart.adapters.web.tokens import Tokens
+from services.chart.adapters.web.users import Users
+from services.chart.settings import Settings
+
+SERVICES = ("notify", "intake", "flagging", "response", "relapse")
+
+
+def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now: Callable[[], datetime]) -> Console:
+    """Connects to nothing yet. ValueError or OSError for settings that cannot be used."""
+    times = SessionTimes(timedelta(seconds=settings.session_idle_seconds), timedelta(hours=settings.session_hours))
+    zone = settings.zone
+    return Console(
+        settings=settings,
+        read_model=read_model,
+        clients=Clients({name: getattr(settings, name) for name in SERVICES}, settings.clients_tls),
+        users=Users(engine),
+        sessions=Sessions(engine, times),
+        tokens=Tokens(engine),
+        audit=Audit(engine),
+        templates=build_templates(zone),
+        zone=zone,
+        now=now,
+    )
