@@ -20,10 +20,8 @@ from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.roles import Role
 from services.chart.adapters.web.security import cookie_name
 from services.chart.adapters.web.sessions import csrf_of
-from services.chart.adapters.web.users import By, Refused
 from services.chart.settings import Settings
 
-PASSWORD = "a long enough phrase 7"
 MIGRATIONS = "services.chart.adapters:migrations"
 
 ClientAs = Callable[..., TestClient]
@@ -86,10 +84,7 @@ def client_as(console: Console) -> Iterator[ClientAs]:
 def sign_in(console: Console, client: TestClient, role: str) -> None:
     """As if the sign-in had just happened: a person, a session, its cookie."""
     now = console.now()
-    try:
-        console.users.add(role, role.title(), Role(role), PASSWORD, now, By("test"), must_change=False)
-    except Refused:
-        pass  # signed in a second time
+    console.users.from_provider(role, role.title(), Role(role), f"https://provider.test|{role}", now)
     token = console.sessions.begin(role, now)
     client.cookies.set(cookie_name(console.settings.https), token)
     client.headers["X-CSRF-Token"] = csrf_of(token)

@@ -77,5 +77,5 @@ def _check(router: APIRouter) -> None:
     for route in every_route(router.routes):
         if not isinstance(route, APIRoute):
             raise Unguarded(f"{route} is not a page")
-        if route.path not in PUBLIC and not route.methods <= SAFE and not permissions_of(route):
+        if route.path not in PUBLIC and not set(route.methods or ()) <= SAFE and not permissions_of(route):
             raise Unguarded(f"{route.path} changes something and names no permission")

@@ -43,7 +43,7 @@ def build_templates(zone: ZoneInfo) -> Environment:
 
 
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page or a fragment. Templates also know ``person`` (or None), ``may(permission)``, ``csrf``, ``path``, ``now``."""
+    """A page or a fragment. Templates also know ``person`` (or None), ``may(permission)``, ``path``, ``now``, …"""
     console = request.app.state.console
     person: Person | None = getattr(request.state, "person", None)
 

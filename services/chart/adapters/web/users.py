@@ -1,4 +1,4 @@
-"""People who may sign in: local ones with a password, and those whom the provider vouches for. Each change is audited."""
+"""People who may sign in: local ones with a password, and those whom the provider vouches for; changes are audited."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class Users:
         password: str | None = None,
         must_change: bool = False,
     ) -> None:
-        row = {"id": user, "name": name, "role": role.value, "source": source, "subject": subject}
+        row: dict[str, Any] = {"id": user, "name": name, "role": role.value, "source": source, "subject": subject}
         row |= {"password": password, "must_change": must_change, "created_at": microseconds(now)}
         connection.execute(insert(USERS).values(row))
 
