@@ -60,6 +60,7 @@ class Text:
     link: str
     urgency: Tier
     alerts: tuple[UUID, ...]
+    digest: bool = False
     data: dict[str, Any] = field(default_factory=dict)
 
 
@@ -91,6 +92,7 @@ def compose(
         link=link,
         urgency=min((message.tier for message in messages), key=URGENCY.index),
         alerts=tuple(thread.alert for thread, _ in pairs),
+        digest=all(message.digest for message in messages),
         data={
             "occasion": why.occasion,
             "detail": detail,
