@@ -6,6 +6,7 @@ Locks are taken in one order everywhere: threads by id, then the change numbers,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,8 +43,16 @@ def inserting(sql: Connection) -> Any:
     return postgresql.insert if sql.dialect.name == "postgresql" else sqlite.insert
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thread's way from one state to the next. ``before`` is None for the first event of an alert."""
+
+    before: Thread | None
+    outcome: Outcome
+
+
 class Desk:
-    """Threads as this transaction sees them, with its own changes. ``written`` are the outcomes put so far."""
+    """Threads as this transaction sees them, with its own changes. ``steps`` are those taken so far, in order."""
 
     def __init__(self, sql: Connection, cluster: str, roster: Roster) -> None:
         self.sql = sql
@@ -53,7 +62,7 @@ class Desk:
         self._threads: dict[UUID, Thread | None] = {}
         self._changed: set[UUID] = set()
         self._last: list[Callable[[Connection], None]] = []
-        self.written: list[Outcome] = []
+        self.steps: list[Step] = []
 
     def load(self, alerts: Collection[UUID]) -> None:
         """Read some threads at once, for speed."""
@@ -77,12 +86,12 @@ class Desk:
     def put(self, outcome: Outcome) -> None:
         """Keep an outcome for :meth:`write`; one that changes nothing is left out."""
         alert = outcome.thread.alert
-        same = self.thread(alert) == outcome.thread
-        if same and not (outcome.actions or outcome.messages or outcome.withdrawn):
+        before = self.thread(alert)
+        if before == outcome.thread and not (outcome.actions or outcome.messages or outcome.withdrawn):
             return
         self._threads[alert] = outcome.thread
         self._changed.add(alert)
-        self.written.append(outcome)
+        self.steps.append(Step(before, outcome))
 
     def happen(self, alert: UUID, happening: Happening) -> Outcome:
         """Advance one thread. :class:`services.notify.domain.life.Refused` when that cannot be done."""
@@ -120,10 +129,10 @@ class Desk:
             self.sql.execute(THREADS.insert(), fresh)
         if older := [row for row in rows if row["version"] > 1]:
             self._update(older)
-        self._note(action for outcome in self.written for action in outcome.actions)
-        for outcome in self.written:
-            self._withdraw(outcome.withdrawn)
-            self._post(outcome.thread, outcome.messages)
+        self._note(action for step in self.steps for action in step.outcome.actions)
+        for step in self.steps:
+            self._withdraw(step.outcome.withdrawn)
+            self._post(step.outcome.thread, step.outcome.messages)
 
     def _claim(self, alerts: Sequence[UUID]) -> None:
         """Lock the threads' rows, in one order everywhere, and compare their versions."""
@@ -157,7 +166,8 @@ class Desk:
         return {
             "cluster": self._cluster, "alert": str(alert), "patient_key": thread.patient.key, "kind": thread.kind,
             "tier": thread.tier, "rank": rank_of(thread.tier, thread.due_hours), "state": thread.state,
-            "waiting": thread.waiting, "assigned_to": thread.assigned_to, "raised_at": microseconds(thread.raised_at),
+            "waiting": thread.waiting, "live": thread.processing == "live", "assigned_to": thread.assigned_to,
+            "raised_at": microseconds(thread.raised_at),
             "due_at": microseconds(thread.due_at) if thread.due_at else None,
             "wake_at": microseconds(thread.wake_at) if thread.wake_at else None,
             "version": self._versions[alert] + 1, "change": change, "thread": thread.model_dump_json(),

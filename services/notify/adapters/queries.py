@@ -22,6 +22,7 @@ from services.notify.adapters.tables import (
     CHANGES,
     DELIVERIES,
     HELD,
+    LIVE,
     THREADS,
     UNSENT,
     WAITS,
@@ -102,7 +103,7 @@ class Queries:
 
     def alerts(self, wanted: Wanted, limit: int, after: Place | None = None) -> list[Thread]:
         """Most urgent first, then oldest; at most ``limit``, behind ``after``."""
-        query = select(THREADS.c.thread).where(self._mine, *_selecting(wanted))
+        query = select(THREADS.c.thread).where(self._mine, LIVE, *_selecting(wanted))
         order = (THREADS.c.rank, THREADS.c.raised_at, THREADS.c.alert)
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(after.rank, after.raised_at, after.alert))
@@ -115,7 +116,7 @@ class Queries:
 
     def changes(self, after: int, tiers: Collection[str], limit: int) -> list[tuple[int, Thread]]:
         """Alerts that changed after a number, each as it stands now, with the number of its newest change."""
-        query = select(THREADS.c.change, THREADS.c.thread).where(self._mine, THREADS.c.change > after)
+        query = select(THREADS.c.change, THREADS.c.thread).where(self._mine, LIVE, THREADS.c.change > after)
         if tiers:
             query = query.where(THREADS.c.tier.in_(sorted(tiers)))
         with self._store.reading() as sql:

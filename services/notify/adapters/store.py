@@ -15,9 +15,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from refrain.runtime.database import READING
-from services.notify.adapters.desk import Conflict, Desk, inserting
+from services.notify.adapters.desk import Conflict, Desk, Step, inserting
 from services.notify.adapters.tables import HOLDS, microseconds
-from services.notify.domain.life import Outcome
 from services.notify.domain.roster import Roster
 
 SERVICE = "notify"
@@ -29,7 +28,7 @@ RETRIED = ("40001", "40P01")
 """PostgreSQL's serialization failure and deadlock: the transaction is gone, and may be done again at once."""
 
 Result = TypeVar("Result")
-Committed = Callable[[Sequence[Outcome]], None]
+Committed = Callable[[Sequence[Step]], None]
 
 
 class Contradiction(Exception):
@@ -56,13 +55,13 @@ class Store:
         """A transaction as a context, for what changes no thread."""
         return self._engine.begin()
 
-    def work(self, decide: Callable[[Desk], Result]) -> Result:
+    def work(self, decide: Callable[[Desk], Result], attempts: int = ATTEMPTS) -> Result:
         """Run one happening in a transaction, again from the start when a thread was changed under it.
 
         ``decide`` must have no other effect than on its desk. What it raises undoes everything.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(attempts),
             wait=wait_random(0, BEHIND_SECONDS),
             retry=retry_if_exception_type((Conflict, Contradiction)),
             reraise=True,
@@ -82,8 +81,8 @@ class Store:
             if getattr(error.orig, "sqlstate", None) in RETRIED:
                 raise Conflict from error
             raise
-        if desk.written:
-            self._committed(desk.written)
+        if desk.steps:
+            self._committed(desk.steps)
         return result
 
     def hold(self, work: str, holder: str, now: datetime, seconds: float) -> bool:

@@ -38,6 +38,7 @@ THREADS = Table(
     Column("rank", Integer, nullable=False),  # urgency, 0 the most urgent
     Column("state", String(16), nullable=False),
     Column("waiting", Boolean, nullable=False),
+    Column("live", Boolean, nullable=False),  # not of a test message or a training system
     Column("assigned_to", String(200), nullable=False),
     Column("raised_at", BigInteger, nullable=False),
     Column("due_at", BigInteger),
@@ -49,17 +50,18 @@ THREADS = Table(
 """One alert with people: ``thread`` is the whole of it as JSON, the columns are what is asked for. ``version`` is
 checked by every write, so that two replicas, two people and a timer that fires twice are one case."""
 
+LIVE: ColumnElement[bool] = THREADS.c.live.is_(True)
 WAITS: ColumnElement[bool] = THREADS.c.waiting.is_(True)
 HELD: ColumnElement[bool] = THREADS.c.assigned_to != literal_column("''")
 """Conditions of partial indexes: a query says them in the same words, never as a bound parameter, else it is slow."""
 _wakes = THREADS.c.wake_at.is_not(None)
 _urgency = (THREADS.c.cluster, THREADS.c.rank, THREADS.c.raised_at, THREADS.c.alert)
-Index("thread_urgency", *_urgency)
+Index("thread_urgency", *_urgency, sqlite_where=LIVE, postgresql_where=LIVE)
 Index("thread_waiting", *_urgency, sqlite_where=WAITS, postgresql_where=WAITS)
 Index("thread_waking", THREADS.c.cluster, THREADS.c.wake_at, sqlite_where=_wakes, postgresql_where=_wakes)
 Index("thread_held", THREADS.c.cluster, THREADS.c.assigned_to, sqlite_where=HELD, postgresql_where=HELD)
 Index("thread_patient", THREADS.c.cluster, THREADS.c.patient_key)
-Index("thread_change", THREADS.c.cluster, THREADS.c.change)
+Index("thread_change", THREADS.c.cluster, THREADS.c.change, sqlite_where=LIVE, postgresql_where=LIVE)
 
 CHANGES = Table(
     "changes",

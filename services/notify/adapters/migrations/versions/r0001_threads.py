@@ -52,6 +52,7 @@ def _threads() -> None:
         sa.Column("rank", sa.Integer, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("waiting", sa.Boolean, nullable=False),
+        sa.Column("live", sa.Boolean, nullable=False),
         sa.Column("assigned_to", sa.String(200), nullable=False),
         sa.Column("raised_at", sa.BigInteger, nullable=False),
         sa.Column("due_at", sa.BigInteger),
@@ -61,12 +62,13 @@ def _threads() -> None:
         sa.Column("thread", sa.Text, nullable=False),
     )
     urgency = ["cluster", "rank", "raised_at", "alert"]
-    op.create_index("thread_urgency", "thread", urgency)
+    live = sa.column("live", sa.Boolean).is_(sa.true())
+    _partial("thread_urgency", "thread", urgency, live)
     _partial("thread_waiting", "thread", urgency, sa.column("waiting", sa.Boolean).is_(sa.true()))
     _partial("thread_waking", "thread", ["cluster", "wake_at"], sa.column("wake_at").is_not(None))
     _partial("thread_held", "thread", ["cluster", "assigned_to"], sa.column("assigned_to", sa.String) != "")
     op.create_index("thread_patient", "thread", ["cluster", "patient_key"])
-    op.create_index("thread_change", "thread", ["cluster", "change"])
+    _partial("thread_change", "thread", ["cluster", "change"], live)
     op.create_table(
         "changes",
         sa.Column("cluster", sa.String(64), primary_key=True),
