@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from services.notify.domain.words import Detail
 Environment = Mapping[str, str]
 
 
-class ChannelSettings(BaseModel):
+class ChannelSettings(BaseModel, ABC):
     """Of every type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -30,9 +31,9 @@ class ChannelSettings(BaseModel):
     down_after_seconds: float = Field(default=60.0, ge=0)
     """... over so long. POLICY, UNV."""
 
+    @abstractmethod
     def build(self, name: str, detail: Detail, environment: Environment) -> Channel:
-        """The channel; ValueError in a sentence without the secret."""
-        raise ValueError("there is no such type of channel")
+        """The channel; ValueError in a sentence without the secret, OSError for a ``ca_file`` that cannot be read."""
 
 
 class SmtpSettings(ChannelSettings):
