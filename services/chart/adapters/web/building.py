@@ -35,4 +35,5 @@ def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now
         templates=build_templates(zone),
         zone=zone,
         now=now,
+        site=settings.site(),
     )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
+from refrain.contracts.site import SiteSettings
 from services.chart.adapters.web.audit import Audit
 from services.chart.adapters.web.clients import Clients
 from services.chart.adapters.web.sessions import Sessions
@@ -36,5 +37,7 @@ class Console:
     templates: Environment
     zone: ZoneInfo
     now: Callable[[], datetime]
+    site: SiteSettings = SiteSettings()
+    """What the site decides for itself: washouts, days until a repeat is due."""
     provider: Provider | None = None
     """Where people sign in, when it is not (only) here."""
