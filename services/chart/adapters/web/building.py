@@ -11,6 +11,7 @@ from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.audit import Audit
 from services.chart.adapters.web.clients import Clients
 from services.chart.adapters.web.console import Console
+from services.chart.adapters.web.provider import Provider
 from services.chart.adapters.web.render import build_templates
 from services.chart.adapters.web.sessions import Sessions, SessionTimes
 from services.chart.adapters.web.tokens import Tokens
@@ -36,4 +37,5 @@ def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now
         zone=zone,
         now=now,
         site=settings.site(),
+        provider=Provider(settings, now) if settings.oidc_issuer else None,
     )

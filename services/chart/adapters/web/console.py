@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -37,7 +37,7 @@ class Console:
     templates: Environment
     zone: ZoneInfo
     now: Callable[[], datetime]
-    site: SiteSettings = SiteSettings()
+    site: SiteSettings = field(default_factory=SiteSettings)
     """What the site decides for itself: washouts, days until a repeat is due."""
     provider: Provider | None = None
     """Where people sign in, when it is not (only) here."""

@@ -19,7 +19,7 @@ from refrain.runtime.leaving import place_of
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.errors import ask_to_sign_in, is_fhir, refusal
 from services.chart.adapters.web.roles import Person
-from services.chart.adapters.web.security import STATIC, cookie_name
+from services.chart.adapters.web.security import LIVE, STATIC, cookie_name
 from services.chart.adapters.web.sessions import csrf_of
 from services.chart.adapters.web.tokens import PREFIX
 
@@ -27,9 +27,8 @@ log = logging.getLogger(__name__)
 
 PUBLIC = frozenset({"/healthz", "/signin", "/signin/provider", "/signin/callback"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-LIVE_HEADER = "x-refrain-live"
-"""Of requests that a page makes by itself: they do not keep a session alive."""
 LIVE_PATHS = frozenset({"/events"})
+"""What a page asks by itself, like requests with the header LIVE: it does not keep a session alive."""
 WITH_OLD_PASSWORD = frozenset({"/account", "/account/password", "/signout"})
 """All that a person reaches whose password was set by somebody else."""
 FORM_BYTES = 256 * 1024
@@ -73,7 +72,7 @@ class Gate:
             return await self._machine(given)
         if not request.state.token:
             return None
-        alive = LIVE_HEADER not in request.headers and path not in LIVE_PATHS
+        alive = LIVE not in request.headers and path not in LIVE_PATHS
         now = self._console.now()
         return await asyncio.to_thread(self._console.sessions.find, request.state.token, now, alive=alive)
 
@@ -82,8 +81,11 @@ class Gate:
         if scheme.lower() != "bearer" or not token:
             return None
         if token.startswith(PREFIX):
-            return await asyncio.to_thread(self._console.tokens.find, token.strip(), self._console.now())
-        return await self._console.provider.machine(token.strip()) if self._console.provider else None
+            return await asyncio.to_thread(self._console.tokens.find, token, self._console.now())
+        found = await self._console.provider.machine(token) if self._console.provider else None
+        if found is not None and await asyncio.to_thread(self._console.users.disabled, found.id):
+            return None
+        return found
 
     async def _refused(self, request: Request) -> Response | None:
         """The answer to a request that may not go on; None for one that may."""

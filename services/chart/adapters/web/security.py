@@ -16,6 +16,8 @@ from services.chart.adapters.web.errors import internal_error
 from services.chart.adapters.web.render import fingerprint
 
 STATIC = "/static/"
+LIVE = "x-refrain-live"
+"""Header of requests that a page makes by itself: they do not keep a session alive."""
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -7,6 +7,7 @@ gets another password. Pages that refresh themselves do not keep it alive.
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, delete, insert, or_, select, update
 
 from refrain.runtime.database import READING
-from services.chart.adapters.web.accounts import SESSIONS, USERS, hashed, microseconds
+from services.chart.adapters.web.accounts import ATTEMPTS, SESSIONS, USERS, hashed, microseconds
 from services.chart.adapters.web.roles import Person, Role
 
 TOUCH_AFTER = timedelta(seconds=30)
 """A request this long after the one written down is written down: the idle time is this much shorter at most."""
+ATTEMPT_LASTS = timedelta(minutes=10)
+"""From leaving for the provider to coming back."""
 TOKEN_BYTES = 32
 
 
@@ -77,6 +80,25 @@ class Sessions:
             found = connection.scalar(select(SESSIONS.c.id_token).where(SESSIONS.c.key == hashed(token)))
             connection.execute(delete(SESSIONS).where(SESSIONS.c.key == hashed(token)))
         return found or ""
+
+    # --- on the way to the provider and back ---
+
+    def leave(self, visit: str, attempt: dict[str, Any], now: datetime) -> None:
+        """Keep what must be known when the browser of this visit comes back; only its newest attempt counts."""
+        row = {"key": hashed(visit), "data": json.dumps(attempt), "expires_at": microseconds(now + ATTEMPT_LASTS)}
+        over = or_(ATTEMPTS.c.key == row["key"], ATTEMPTS.c.expires_at <= microseconds(now))
+        with self._engine.begin() as connection:
+            connection.execute(delete(ATTEMPTS).where(over))
+            connection.execute(insert(ATTEMPTS).values(row))
+
+    def come_back(self, visit: str, now: datetime) -> dict[str, Any] | None:
+        """What was kept, once; None when nothing was, or it took too long."""
+        kept = (ATTEMPTS.c.key == hashed(visit), ATTEMPTS.c.expires_at > microseconds(now))
+        with self._engine.begin() as connection:
+            data = connection.scalar(select(ATTEMPTS.c.data).where(*kept))
+            connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.key == hashed(visit)))
+        found: dict[str, Any] | None = json.loads(data) if data else None
+        return found
 
     def _person(self, key: str, now: datetime) -> tuple[Person | None, int]:
         found = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from services.chart.adapters.web.console import Console
@@ -43,12 +43,59 @@ async def sign_in(request: Request, name: Text = "", password: Text = "", next: 
     return await begin(request, user.id, next)
 
 
+@router.get("/signin/provider")
+async def to_provider(request: Request, next: str = "/") -> Response:
+    """Leaves for the hospital's sign-in."""
+    console: Console = request.app.state.console
+    if console.provider is None:
+        raise HTTPException(404)
+    visit = request.state.token or new_token()
+    attempt: dict[str, Any] = {}
+    try:
+        address = await console.provider.begin(request, attempt)
+    except Refused as refused:
+        return _page(request, next, 503, str(refused))
+    kept = {"attempt": attempt, "next": local_path(next)}
+    await asyncio.to_thread(console.sessions.leave, visit, kept, console.now())
+    response = RedirectResponse(address, 303)
+    set_cookie(response, console, visit)
+    return response
+
+
+@router.get("/signin/callback")
+async def from_provider(request: Request) -> Response:
+    """Comes back from there; only the browser that left, once, and not much later."""
+    console: Console = request.app.state.console
+    if console.provider is None:
+        raise HTTPException(404)
+    kept = await asyncio.to_thread(console.sessions.come_back, request.state.token, console.now())
+    if kept is None:
+        return _page(request, "/", 403, "The sign-in took too long or was started elsewhere. Start again.")
+    try:
+        who = await console.provider.finish(request, kept["attempt"])
+        user = await asyncio.to_thread(
+            console.users.from_provider, who.id, who.name, who.role, who.subject, console.now(),
+            request.state.request_id, address_of(request),
+        )  # fmt: skip
+    except Refused as refused:
+        return _page(request, kept["next"], 403, str(refused))
+    return await begin(request, user.id, kept["next"], who.id_token)
+
+
 @router.post("/signout", dependencies=[Depends(may("own_account"))])
 async def sign_out(request: Request) -> Response:
-    """Here."""
+    """Here, and then at the provider when it offers that.
+
+    The way there is a page that goes on by itself: browsers hold a redirect after a form to ``form-action``.
+    """
     console: Console = request.app.state.console
-    await asyncio.to_thread(console.sessions.end, request.state.token)
-    response = RedirectResponse("/signin", 303)
+    id_token = await asyncio.to_thread(console.sessions.end, request.state.token)
+    there = await console.provider.signed_out_at(id_token) if console.provider and id_token else ""
+    response: Response = RedirectResponse("/signin", 303)
+    if there:
+        request.state.person = None
+        response = render(request, "signed_out.html", there=there)
+        response.headers["Refresh"] = f"0; url={there}"
     forget_cookie(response, console)
     return response
 

@@ -22,6 +22,9 @@ FAILURES_PER_ADDRESS = 50
 """A ward shares one address; so does a password sprayer, over many names."""
 FAILURES_WITHIN = timedelta(minutes=15)
 
+UNKNOWN = "(unknown)"
+"""In the audit, for a name that is nobody's: it may be a password typed into the wrong field."""
+
 Source = Literal["local", "oidc"]
 
 
@@ -73,19 +76,31 @@ class Users:
         with self._engine.connect().execution_options(**{READING: True}) as connection:
             return [_user(row) for row in connection.execute(select(USERS).order_by(USERS.c.id)).mappings()]
 
+    def disabled(self, user: str) -> bool:
+        """Whether somebody of that name was disabled here, whatever the provider says."""
+        with self._engine.connect().execution_options(**{READING: True}) as connection:
+            return connection.scalar(select(USERS.c.disabled_at).where(USERS.c.id == user)) is not None
+
     # --- signing in ---
 
     def with_password(self, typed: str, password: str, address: str, now: datetime, request: str = "") -> User:
         """The person, when name and password are right; Refused otherwise, in the same time whatever is wrong."""
-        user = normal_id(typed)
+        row = self._recognised(normal_id(typed), password, address, now, request)
+        with self._engine.begin() as connection:
+            return self._signs_in(connection, row, now, request, address)
+
+    def _recognised(self, user: str, password: str, address: str, now: datetime, request: str) -> Any:
         self._count_failure(user, address, now)
         with self._engine.connect().execution_options(**{READING: True}) as connection:
             row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one_or_none()
-        if not passwords.matches(password, row["password"] if row else None) or row is None or row["disabled_at"]:
-            raise Refused("The name or the password is not right, or the account is disabled.")
+        right = passwords.matches(password, row["password"] if row else None)
         with self._engine.begin() as connection:
-            connection.execute(delete(FAILURES).where(FAILURES.c.who == hashed(user)))
-            return self._signs_in(connection, row, now, request, "password")
+            if right and row is not None and row["disabled_at"] is None:
+                connection.execute(delete(FAILURES).where(FAILURES.c.who == hashed(user)))
+                return row
+            known = user if row else UNKNOWN
+            note(connection, now, actor=known, what="signin_refused", subject=known, detail=address, request=request)
+        raise Refused("The name or the password is not right, or the account is disabled.")
 
     def _count_failure(self, user: str, address: str, now: datetime) -> None:
         """Before the password is looked at, so that many at once are counted; taken back when it is right."""
@@ -103,7 +118,9 @@ class Users:
             minutes = FAILURES_WITHIN // timedelta(minutes=1)
             raise TooManyAttempts(f"There were too many attempts to sign in. Wait {minutes} minutes and try again.")
 
-    def from_provider(self, user: str, name: str, role: Role, subject: str, now: datetime, request: str = "") -> User:
+    def from_provider(
+        self, user: str, name: str, role: Role, subject: str, now: datetime, request: str = "", address: str = ""
+    ) -> User:
         """The person for whom the provider vouches, made at the first sign-in, with the role of this one."""
         user = normal_id(user)
         if not ID.fullmatch(user):
@@ -121,11 +138,11 @@ class Users:
                 note(connection, now, actor=user, what="role", subject=user, detail=role, request=request)
             connection.execute(update(USERS).where(USERS.c.id == user).values(name=name, role=role.value))
             row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one()
-            return self._signs_in(connection, row, now, request, "provider")
+            return self._signs_in(connection, row, now, request, address)
 
-    def _signs_in(self, connection: Connection, row: Any, now: datetime, request: str, how: str) -> User:
+    def _signs_in(self, connection: Connection, row: Any, now: datetime, request: str, address: str) -> User:
         connection.execute(update(USERS).where(USERS.c.id == row["id"]).values(signed_in_at=microseconds(now)))
-        note(connection, now, actor=row["id"], what="signed_in", subject=row["id"], detail=how, request=request)
+        note(connection, now, actor=row["id"], what="signed_in", subject=row["id"], detail=address, request=request)
         return _user(row)
 
     # --- changing ---
@@ -183,7 +200,7 @@ class Users:
 
     def change_password(self, user: str, old: str, new: str, address: str, now: datetime, request: str) -> None:
         """By the person, who knows the old one; ends all of their sessions. Counts wrong ones as at the sign-in."""
-        self.with_password(user, old, address, now, request)
+        self._recognised(user, old, address, now, request)
         if problem := passwords.problem_of(new, user) or ("" if new != old else "The new password is the old one."):
             raise Refused(problem)
         stored = passwords.hash_of(new)
