@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from refrain.contracts.events import Evidence, Occasion, PatientId, Recipient, Tier, ValueChange
 from refrain.contracts.ids import derive
+from services.notify.domain.roster import Roster, load
 from services.notify.domain.thread import Message, Thread
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 PATIENT = PatientId(authority="NORTHWARD", type="MR", id="7700415")
+
+
+def a_roster(channels: dict[str, Any], people: dict[str, list[tuple[str, str]]] | None = None) -> Roster:
+    """A hospital with these channels; ``people``: by id, their channels and addresses in order."""
+    reached = people or {"ward-nurse": [(name, f"{name}-address") for name in channels]}
+    first = next(iter(reached))
+    document = {
+        "zone": "Europe/Berlin",
+        "channels": channels,
+        "people": {
+            person: {
+                "name": person, "team": "laboratory",
+                "channels": [{"channel": channel, "address": address} for channel, address in ways],
+            } for person, ways in reached.items()
+        },
+        "chains": {key: {"levels": [{"to": [first]}]} for key in ("P1", "P2_24", "P2_72", "P3", "DQ")},
+        "fallback": {"clinical": [first], "laboratory": [first]},
+        "digest": {"weekday": "monday", "time": "08:00"},
+    }  # fmt: skip
+    return load(json.dumps(document))
 
 
 def an_id(*parts: object) -> UUID:

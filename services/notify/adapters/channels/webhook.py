@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,9 @@ TIMED_OUT = (408, 504)
 LATER = (425, 429)
 SERVER_ERRORS = 500
 LONGEST_WAIT_SECONDS = 3600.0
+SHORTEST_SECRET_BYTES = 24
+"""Standard Webhooks, "Signature scheme": between 24 and 64 bytes."""
+LAST_PORT = 65535
 
 
 class Webhook:
@@ -84,16 +88,21 @@ class Webhook:
         except (httpx.InvalidURL, TypeError):
             raise DeliveryFailed("misconfigured", again=False) from None
         plain = url.scheme == "http" and (self._plain_http or _loopback(url.host))
-        if not url.host or not (plain or url.scheme == "https"):
+        if not url.host or (url.port or 0) > LAST_PORT or not (plain or url.scheme == "https"):
             raise DeliveryFailed("misconfigured", again=False)
         return url
 
 
 def _signer(secret: str) -> Signer:
+    """Signs with one secret. ValueError for a secret that is no base64, or so short that it can be guessed."""
+    encoded = secret.removeprefix("whsec_").rstrip("=")
     try:
-        return Signer(secret)
-    except Exception as error:  # noqa: BLE001 - the library raises several types, whose texts may quote the secret
-        raise ValueError("a webhook secret is base64, with or without whsec_ before it") from error.with_traceback(None)
+        secret_bytes = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        raise ValueError("a webhook secret is base64, with or without whsec_ before it: correct it") from None
+    if len(secret_bytes) < SHORTEST_SECRET_BYTES:
+        raise ValueError(f"a webhook secret has at least {SHORTEST_SECRET_BYTES} bytes: make a longer one")
+    return Signer(secret_bytes)
 
 
 def _body(text: Text) -> str:
