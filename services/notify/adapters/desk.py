@@ -215,8 +215,9 @@ class Desk:
         rows = [
             {
                 "cluster": self._cluster, "delivery": str(message.delivery), "alert": str(message.alert),
-                "person": message.to.person, "channel": message.to.channel, "tier": thread.tier,
-                "rank": rank_of(thread.tier, thread.due_hours), "patient_key": thread.patient.key,
+                "person": message.to.person, "channel": message.to.channel, "tier": message.tier,
+                "rank": rank_of(message.tier, thread.due_hours),
+                "patient_key": "" if message.digest else thread.patient.key,  # a digest is one over all patients
                 "state": "waiting", "not_before": microseconds(message.not_before),
                 "next_try_at": microseconds(message.not_before), "attempts": 0, "reason": "",
                 "message": message.model_dump_json(),
