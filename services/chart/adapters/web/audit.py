@@ -24,6 +24,15 @@ PAGE = 100
 """Rows of the audit shown at once."""
 
 
+ACCOUNT_EVENT_WORDS = {
+    "created": "Account made", "role": "Role set", "disabled": "Disabled", "enabled": "Enabled",
+    "password_reset": "Password reset", "password_changed": "Password changed", "signed_in": "Signed in",
+    "signed_out": "Signed out", "signin_refused": "Sign-in refused", "token_added": "Token made",
+    "token_revoked": "Token revoked",
+}  # fmt: skip
+"""All that :func:`note` is given."""
+
+
 class AuditAway(Exception):
     """A look could not be written down, so nothing may be shown."""
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, delete, insert, or_, select, update
 
 from refrain.runtime.database import READING
 from services.chart.adapters.web.accounts import ATTEMPTS, SESSIONS, USERS, hashed, microseconds
+from services.chart.adapters.web.audit import note
 from services.chart.adapters.web.roles import Person, Role
 
 TOUCH_AFTER = timedelta(seconds=30)
@@ -74,12 +75,16 @@ class Sessions:
         """Whether the session of a :class:`Person` goes on: for answers that stay open. Keeps nothing alive."""
         return self._person(session, now)[0] is not None
 
-    def end(self, token: str) -> str:
+    def end(self, token: str, now: datetime, request: str = "") -> str:
         """End it; its ID token of the provider, empty when there is none."""
+        key = hashed(token)
         with self._engine.begin() as connection:
-            found = connection.scalar(select(SESSIONS.c.id_token).where(SESSIONS.c.key == hashed(token)))
-            connection.execute(delete(SESSIONS).where(SESSIONS.c.key == hashed(token)))
-        return found or ""
+            found = connection.execute(select(SESSIONS).where(SESSIONS.c.key == key)).one_or_none()
+            if found is None:
+                return ""
+            connection.execute(delete(SESSIONS).where(SESSIONS.c.key == key))
+            note(connection, now, actor=found.person, what="signed_out", subject=found.person, request=request)
+        return str(found.id_token)
 
     # --- on the way to the provider and back ---
 

@@ -89,7 +89,9 @@ async def sign_out(request: Request) -> Response:
     The way there is a page that goes on by itself: browsers hold a redirect after a form to ``form-action``.
     """
     console: Console = request.app.state.console
-    id_token = await asyncio.to_thread(console.sessions.end, request.state.token)
+    id_token = await asyncio.to_thread(
+        console.sessions.end, request.state.token, console.now(), request.state.request_id
+    )
     there = await console.provider.signed_out_at(id_token) if console.provider and id_token else ""
     response: Response = RedirectResponse("/signin", 303)
     if there:

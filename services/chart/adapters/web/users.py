@@ -76,6 +76,12 @@ class Users:
         with self._engine.connect().execution_options(**{READING: True}) as connection:
             return [_user(row) for row in connection.execute(select(USERS).order_by(USERS.c.id)).mappings()]
 
+    def find(self, user: str) -> User | None:
+        """One account."""
+        with self._engine.connect().execution_options(**{READING: True}) as connection:
+            row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one_or_none()
+        return None if row is None else _user(row)
+
     def disabled(self, user: str) -> bool:
         """Whether somebody of that name was disabled here, whatever the provider says."""
         with self._engine.connect().execution_options(**{READING: True}) as connection:

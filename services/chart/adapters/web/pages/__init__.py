@@ -4,5 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from services.chart.adapters.web.pages import account, admin
+
+ROUTERS: tuple[APIRouter, ...] = (
+    account.router,
+    admin.router,
+)
 """In the order in which a path is looked for. Each route names its permission (``may``)."""
