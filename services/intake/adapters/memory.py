@@ -124,14 +124,14 @@ def open_memory(url: str) -> Engine:
     return engine
 
 
-def upgrade(url: str) -> None:
-    """Brings the database to the newest revision. Does nothing when it is there already."""
+def upgrade(url: str, revision: str = "head") -> None:
+    """Brings the database to a revision, the newest if none is named. Does nothing when it is there already."""
     with _disposed(open_database(url, SERVICE)) as engine, engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"create schema if not exists {SERVICE}"))
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def check(url: str) -> str | None:
