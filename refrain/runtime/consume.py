@@ -1,46 +1,67 @@
 """Reads topics with kafka-python, a batch at a time: taken by SQL first, acknowledged to Kafka afterwards.
 
 For the services that keep state without Faust. A crash anywhere repeats a batch, so ``take`` must make repeats
-harmless. What cannot be read, or makes ``take`` raise, goes to the dead-letter topic, and the partition moves on;
-SQL or Kafka being away is waited for, then the process leaves with nothing acknowledged.
+harmless. What cannot be read, or makes ``take`` raise, goes to the dead-letter topic before anything moves past it,
+and the partition moves on; SQL or Kafka being away is waited for, then the process leaves with nothing acknowledged.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import SQLAlchemyError
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from refrain.contracts.topics import Topic
 from refrain.runtime.health import Progress
 from refrain.runtime.incoming import Arrived, Poison, decode
-from refrain.runtime.leaving import ExitCode, Leave, leave
+from refrain.runtime.leaving import ExitCode, Leave, leave, place_of
 from refrain.runtime.produce import Producer, dead_letter
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 POLL_MILLISECONDS = 200
 BATCH = 500
+BOOTSTRAP_MILLISECONDS = 5_000
+LOOK_SECONDS = 2.0
+"""How often an idle consumer asks whether its database still stands where it left it."""
 OUTCOMES = ("new", "dead_letter")
 CAUSES = ("decode", "step")
 
 Partition = tuple[str, int]
 """Topic name and partition number."""
 
+Starts = Callable[[Sequence[Partition]], Mapping[Partition, int]]
+"""Where a database stands: for every partition asked for the next offset, 0 where it has read nothing."""
+
 
 class MovedElsewhere(Exception):
     """``take`` says that its database stands at other offsets than this batch: ask ``starts`` again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A record of which only the head is wanted, such as a dead letter: its value is not looked at."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    headers: Mapping[str, bytes]
+    at_milliseconds: int
+    """Kafka's time of the record, since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +70,17 @@ class Batch:
 
     facts: tuple[Arrived, ...]
     first: Mapping[Partition, int]
+    """Where each partition stood before: the offset that ``starts`` or the batch before gave, gaps included; without
+    ``starts`` that of the first record."""
     after: Mapping[Partition, int]
     """The next offset of each partition once the batch is taken; covers dead letters too."""
+    noted: tuple[Noted, ...] = ()
+    ends: Mapping[Partition, int] = field(default_factory=dict)
+    """End of the log, of partitions where it is known."""
 
 
 class Take(Protocol):
-    """Keeps a batch durably before it returns. SQLAlchemyError is waited for; MovedElsewhere seeks."""
+    """Keeps a batch durably before it returns. A database that is away is waited for; MovedElsewhere seeks."""
 
     def __call__(self, batch: Batch) -> None: ...
 
@@ -82,8 +108,15 @@ class ConsumerMetrics:
                 self.dead_letters.labels(topic.name, cause)
 
 
+class _Left(Exception):
+    """The process was told to leave; nothing more is to be done here."""
+
+
 class Consumer:
-    """One consumer of some topics. ``starts`` gives the offsets to begin at where SQL knows better than the group."""
+    """One consumer of some topics. ``starts`` gives the offsets to begin at where SQL knows better than the group.
+
+    ``noting`` names further topics of which ``take`` gets the heads only.
+    """
 
     def __init__(
         self,
@@ -94,7 +127,8 @@ class Consumer:
         metrics: ConsumerMetrics,
         *,
         group: str = "",
-        starts: Callable[[Sequence[Partition]], Mapping[Partition, int]] | None = None,
+        starts: Starts | None = None,
+        noting: Sequence[str] = (),
         patience_seconds: float = 45.0,
         leave: Leave = leave,
     ) -> None:
@@ -102,11 +136,14 @@ class Consumer:
         self._broker = broker
         self._group = group or service
         self._topics = {topic.name: topic for topic in topics}
+        self._noting = tuple(noting)
         self._take = take
         self._metrics = metrics
         self._starts = starts
         self._patience = patience_seconds
         self._leave = leave
+        self._at: dict[Partition, int] = {}
+        self._look_at = 0.0
         self.progress = Progress()
         self._caught_up = threading.Event()
 
@@ -117,92 +154,150 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Read until told to stop; blocking, in a thread of its own. Any defect ends the process."""
-        consumer = KafkaConsumer(
+        producer = Producer(self._broker, self._service)
+        consumer: Any = None
+        try:
+            consumer = self._retry(self._open, _kafka_is_away, ExitCode.KAFKA_AWAY)
+            consumer.subscribe([*self._topics, *self._noting], listener=_Forgetting(self._at))
+            while not stop.is_set():
+                self._turn(consumer, producer)
+        except _Left:
+            return
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing was acknowledged
+            self._leave(ExitCode.DEFECT, place_of(error))
+        finally:
+            self._caught_up.clear()
+            producer.close()
+            if consumer is not None:
+                consumer.close(autocommit=False)
+
+    def _open(self) -> Any:
+        return KafkaConsumer(
             bootstrap_servers=self._broker.split(","), group_id=self._group, client_id=f"refrain-{self._service}",
             enable_auto_commit=False, auto_offset_reset="earliest", max_poll_records=BATCH,
             session_timeout_ms=6_000, heartbeat_interval_ms=2_000, max_partition_fetch_bytes=4 * 1024 * 1024,
+            bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
         )  # fmt: skip
-        producer = Producer(self._broker, self._service)
-        try:
-            consumer.subscribe(list(self._topics), listener=_Seeking(consumer, self._starts))
-            while not stop.is_set():
-                self._turn(consumer, producer)
-        except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing was acknowledged
-            self._leave(ExitCode.DEFECT, type(error).__name__)
-        finally:
-            producer.close()
-            consumer.close(autocommit=False)
 
     def _turn(self, consumer: Any, producer: Producer) -> None:
         polled = consumer.poll(timeout_ms=POLL_MILLISECONDS)
-        messages = list(chain.from_iterable(polled.values()))
+        moved = self._find_places(consumer)
+        messages = [
+            message
+            for partition, found in polled.items()
+            if (partition.topic, partition.partition) not in moved
+            for message in found
+        ]
         if messages:
             with self.progress.batch():
-                facts, poison = decode(self._topics, messages)
-                first: dict[Partition, int] = {}
-                after: dict[Partition, int] = {}
-                for message in messages:
-                    place = message.topic, message.partition
-                    first.setdefault(place, message.offset)
-                    after[place] = message.offset + 1
                 try:
-                    poison += self._settle(Batch(tuple(facts), first, after))
+                    self._work(consumer, producer, messages)
                 except MovedElsewhere:
-                    _seek(consumer, self._starts, list(first))
-                    return
-                self._bury(producer, poison)
-                self._count(facts, poison)
-                self._acknowledge(consumer, after)
+                    log.info("the database stands elsewhere", extra={"count": len(messages)})
+                    self._at.clear()
+        else:
+            self._look_again()
         self._tell_lag(consumer)
 
-    def _settle(self, batch: Batch) -> list[Poison]:
+    def _find_places(self, consumer: Any) -> set[Partition]:
+        """Put partitions whose place is not known where the database says; records polled of them are void."""
+        if self._starts is None:
+            return set()
+        lost = [place for one in consumer.assignment() if (place := (one.topic, one.partition)) not in self._at]
+        if lost:
+            offsets = self._ask(lost)
+            for place in lost:
+                consumer.seek(TopicPartition(*place), offsets[place])
+                self._at[place] = offsets[place]
+        return set(lost)
+
+    def _look_again(self) -> None:
+        """Nothing came: whether the database was emptied or read on by another one meanwhile. Else nobody would see."""
+        if self._starts is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        for place, offset in self._ask(list(self._at)).items():
+            if self._at.get(place) != offset:
+                self._at.pop(place, None)
+
+    def _ask(self, places: Sequence[Partition]) -> Mapping[Partition, int]:
+        starts = self._starts
+        return self._retry(lambda: starts(places) if starts else {}, _database_is_away, ExitCode.LEDGER_AWAY)
+
+    def _work(self, consumer: Any, producer: Producer, messages: Sequence[Any]) -> None:
+        facts, poison = decode(self._topics, [message for message in messages if message.topic in self._topics])
+        noted = [_noted(message) for message in messages if message.topic not in self._topics]
+        first: dict[Partition, int] = {}
+        after: dict[Partition, int] = {}
+        for message in messages:
+            place = message.topic, message.partition
+            first.setdefault(place, self._at.get(place, message.offset))
+            after[place] = message.offset + 1
+        self._bury(producer, poison)
+        batch = Batch(tuple(facts), first, after, tuple(noted), _ends(consumer, after))
+        poison += self._settle(batch, producer)
+        if self._starts is not None:
+            self._at |= after
+        self._count(facts, poison)
+        self._acknowledge(consumer, after)
+
+    def _settle(self, batch: Batch, producer: Producer) -> list[Poison]:
         """Take the batch; when that raises, one record at a time, so that only the culprit is set aside."""
         try:
-            self._patiently(self._take, batch)
-            return []
-        except (MovedElsewhere, SQLAlchemyError):
+            self._patiently(batch)
+        except (MovedElsewhere, _Left):
             raise
-        except Exception:  # noqa: BLE001 - found again below, record by record
-            return self._one_by_one(batch)
+        except Exception as error:  # noqa: BLE001 - found again below, record by record
+            log.warning("a batch is taken record by record", extra={"reason": place_of(error)})
+            return self._one_by_one(batch, producer)
+        return []
 
-    def _one_by_one(self, batch: Batch) -> list[Poison]:
+    def _one_by_one(self, batch: Batch, producer: Producer) -> list[Poison]:
         culprits: list[Poison] = []
-        first = dict(batch.first)
+        at = dict(batch.first)
+        for note in batch.noted:
+            self._step(at, (note.topic, note.partition), note.offset + 1, noted=(note,))
         for fact in batch.facts:
-            place = fact.record.topic.name, fact.record.partition
-            following = {place: fact.record.offset + 1}
+            place, following = (fact.record.topic.name, fact.record.partition), fact.record.offset + 1
             try:
-                self._patiently(self._take, Batch((fact,), {place: first[place]}, following))
-            except (MovedElsewhere, SQLAlchemyError):
+                self._step(at, place, following, facts=(fact,))
+            except (MovedElsewhere, _Left):
                 raise
             except Exception as error:  # noqa: BLE001 - about this record, whatever it is
                 culprits.append(Poison(fact.record, type(error).__name__, "step"))
-                self._patiently(self._take, Batch((), {place: first[place]}, following))
-            first |= following
-        rest = {place: offset for place, offset in batch.after.items() if first[place] < offset}
-        if rest:
-            self._patiently(self._take, Batch((), {place: first[place] for place in rest}, rest))
+                self._bury(producer, culprits[-1:])
+                self._step(at, place, following)
+        for place, following in batch.after.items():
+            if at[place] < following:
+                self._step(at, place, following)
         return culprits
 
-    def _patiently(self, work: Callable[..., None], *arguments: Any) -> None:
-        self._retry(lambda: work(*arguments), SQLAlchemyError, ExitCode.LEDGER_AWAY)
+    def _step(self, at: dict[Partition, int], place: Partition, following: int, **records: Any) -> None:
+        """Take what one partition brings next, perhaps nothing but the offset."""
+        self._patiently(
+            Batch(records.get("facts", ()), {place: at[place]}, {place: following}, records.get("noted", ()))
+        )
+        at[place] = following
+
+    def _patiently(self, batch: Batch) -> None:
+        self._retry(lambda: self._take(batch), _database_is_away, ExitCode.LEDGER_AWAY)
 
     def _bury(self, producer: Producer, poison: Sequence[Poison]) -> None:
         letters = [dead_letter(one, self._service) for one in poison]
         if letters:
-            self._retry(lambda: producer.send(letters), KafkaError, ExitCode.KAFKA_AWAY)
+            self._retry(lambda: producer.send(letters), _kafka_is_away, ExitCode.KAFKA_AWAY)
 
-    def _retry(self, work: Callable[[], None], passing: type[Exception], code: ExitCode) -> None:
+    def _retry(self, work: Callable[[], T], passing: Callable[[BaseException], bool], code: ExitCode) -> T:
         retrying = Retrying(
             stop=stop_after_delay(self._patience),
             wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
-            retry=retry_if_exception_type(passing),
+            retry=retry_if_exception(passing),
         )
         try:
-            retrying(work)
+            return retrying(work)
         except RetryError as error:
             self._leave(code, type(error.last_attempt.exception()).__name__)
-            raise
+            raise _Left from None
 
     def _count(self, facts: Sequence[Arrived], poison: Sequence[Poison]) -> None:
         set_aside = {one.record.place for one in poison}
@@ -229,43 +324,60 @@ class Consumer:
             log.warning("offsets were not acknowledged", extra={"reason": type(error).__name__})
 
     def _tell_lag(self, consumer: Any) -> None:
-        waiting = dict.fromkeys(self._topics, 0)
+        waiting = dict.fromkeys((*self._topics, *self._noting), 0)
         assigned = consumer.assignment()
         known = bool(assigned)
         for partition in assigned:
             end = consumer.highwater(partition)
-            position = consumer.position(partition, timeout_ms=1000) if end is not None else None
+            position = self._at.get((partition.topic, partition.partition))
+            if end is not None and (position is None or position < end):  # perhaps what is between is gone from the log
+                position = consumer.position(partition, timeout_ms=1000)
             if end is None or position is None:
                 known = False
             else:
                 waiting[partition.topic] += max(end - position, 0)
-        for topic, records in waiting.items():
-            self._metrics.lag.labels(topic).set(records)
+        for topic in self._topics:
+            self._metrics.lag.labels(topic).set(waiting[topic])
         behind = sum(waiting.values())
         self.progress.behind(behind)
         (self._caught_up.set if known and not behind else self._caught_up.clear)()
 
 
-class _Seeking(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore]
-    """Puts newly assigned partitions where the database says."""
+class _Forgetting(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore]
+    """Partitions that come or go have no known place: the next turn asks the database, outside Kafka's own thread."""
 
-    def __init__(self, consumer: Any, starts: Callable[[Sequence[Partition]], Mapping[Partition, int]] | None) -> None:
-        self._consumer = consumer
-        self._starts = starts
+    def __init__(self, at: dict[Partition, int]) -> None:
+        self._at = at
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        """Nothing to do: what was taken was acknowledged, and the rest is read again by the next owner."""
+        self._forget(revoked)
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        _seek(self._consumer, self._starts, [(one.topic, one.partition) for one in assigned])
+        self._forget(assigned)
+
+    def _forget(self, partitions: Any) -> None:
+        for one in partitions:
+            self._at.pop((one.topic, one.partition), None)
 
 
-def _seek(
-    consumer: Any,
-    starts: Callable[[Sequence[Partition]], Mapping[Partition, int]] | None,
-    partitions: Sequence[Partition],
-) -> None:
-    if starts is None:
-        return
-    for place, offset in starts(partitions).items():
-        consumer.seek(TopicPartition(*place), offset)
+def _noted(message: Any) -> Noted:
+    headers = {name: value or b"" for name, value in message.headers or ()}
+    return Noted(message.topic, message.partition, message.offset, message.key or b"", headers, message.timestamp)
+
+
+def _ends(consumer: Any, places: Mapping[Partition, int]) -> dict[Partition, int]:
+    found = {place: consumer.highwater(TopicPartition(*place)) for place in places}
+    return {place: end for place, end in found.items() if end is not None}
+
+
+def _kafka_is_away(error: BaseException) -> bool:
+    return isinstance(error, KafkaError)
+
+
+def _database_is_away(error: BaseException) -> bool:
+    """Not so when it refused what it was given: then the record is at fault, and waiting would not help."""
+    if isinstance(error, DataError | IntegrityError):
+        return False
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        return False
+    return isinstance(error, SQLAlchemyError)
