@@ -47,18 +47,21 @@ def a_frame(payload: bytes) -> Frame:
 
 
 class Door:
-    """Takes records; ``away`` and ``limits`` (bytes by topic) are its moods."""
+    """Takes records and gives them back; ``away``, ``expired`` and ``limits`` (bytes by topic) are its moods."""
 
     def __init__(self) -> None:
         self.storing = True
         self.log_id = "log-1"
         self.records: list[Record] = []
         self.away = False
+        self.expired = False
         self.limits: dict[Topic, int] = {}
         self.gate = asyncio.Event()
         self.gate.set()
+        self.waiting = asyncio.Event()
 
     async def publish(self, records: Sequence[Record]) -> Delivery:
+        self.waiting.set()
         await self.gate.wait()
         if self.away and records:
             raise NotStored
@@ -74,7 +77,7 @@ class Door:
         """The bytes of an entry, as RawMessages reads them from Kafka."""
         if self.away or seconds <= 0:
             raise Away
-        if item.raw is None:
+        if item.raw is None or self.expired:
             raise Gone
         record = self.records[item.raw.offset]
         assert record.key.decode() == item.raw.event_id
