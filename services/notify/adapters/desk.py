@@ -15,27 +15,22 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from refrain.contracts.alerting import URGENCY, AnyAlert
-from refrain.contracts.events import AlertAction, Tier
+from refrain.contracts.alerting import AnyAlert
+from refrain.contracts.events import AlertAction
 from refrain.contracts.topics import ALERT_ACTIONS
 from services.notify.adapters.tables import ACTIONS, CHANGES, DELIVERIES, THREADS, UNSENT, microseconds
 from services.notify.domain.life import Happening, Outcome, advance, concerned, take
 from services.notify.domain.roster import Roster
-from services.notify.domain.thread import Message, Thread
+from services.notify.domain.thread import Message, Thread, rank_of
 
 CHUNK = 500
 """Bound parameters in one statement."""
+AGAIN = ("state", "not_before", "next_try_at", "attempts", "bundle", "message")
+"""What is new about a withdrawn delivery that is wanted again: not under a key that somebody may have seen."""
 
 
 class Conflict(SQLAlchemyError):
     """Somebody else changed a thread that this transaction had read: nothing was written, decide again."""
-
-
-def rank_of(tier: Tier, due_hours: int | None) -> int:
-    """Place in the order of urgency, 0 the most urgent (clinical.md 12.4); a P2 by the hours it leaves."""
-    if tier == "P2":
-        return URGENCY.index(("P2", 24 if due_hours is not None and due_hours <= 24 else 72))
-    return URGENCY.index((tier, None))
 
 
 def inserting(sql: Connection) -> Any:
@@ -165,8 +160,8 @@ class Desk:
         assert thread is not None
         return {
             "cluster": self._cluster, "alert": str(alert), "patient_key": thread.patient.key, "kind": thread.kind,
-            "tier": thread.tier, "rank": rank_of(thread.tier, thread.due_hours), "state": thread.state,
-            "waiting": thread.waiting, "live": thread.processing == "live", "assigned_to": thread.assigned_to,
+            "tier": thread.tier, "rank": thread.rank, "state": thread.state,
+            "waiting": thread.waiting, "live": thread.live, "assigned_to": thread.assigned_to,
             "raised_at": microseconds(thread.raised_at),
             "due_at": microseconds(thread.due_at) if thread.due_at else None,
             "wake_at": microseconds(thread.wake_at) if thread.wake_at else None,
@@ -211,7 +206,7 @@ class Desk:
             )
 
     def _post(self, thread: Thread, messages: Sequence[Message]) -> None:
-        """Queue messages. One that is there stays as it is, unless it was withdrawn: then it is wanted again."""
+        """Queue messages. One that is there stays as it is, unless it was withdrawn: then it is wanted anew."""
         rows = [
             {
                 "cluster": self._cluster, "delivery": str(message.delivery), "alert": str(message.alert),
@@ -219,7 +214,7 @@ class Desk:
                 "rank": rank_of(message.tier, thread.due_hours),
                 "patient_key": "" if message.digest else thread.patient.key,  # a digest is one over all patients
                 "state": "waiting", "not_before": microseconds(message.not_before),
-                "next_try_at": microseconds(message.not_before), "attempts": 0, "reason": "",
+                "next_try_at": microseconds(message.not_before), "attempts": 0, "bundle": None, "reason": "",
                 "message": message.model_dump_json(),
             }
             for message in messages
@@ -227,7 +222,7 @@ class Desk:
         if not rows:
             return
         insert = inserting(self.sql)(DELIVERIES)
-        again = {name: insert.excluded[name] for name in ("state", "not_before", "next_try_at", "message")}
+        again = {name: insert.excluded[name] for name in AGAIN}
         self.sql.execute(
             insert.on_conflict_do_update(
                 index_elements=DELIVERIES.primary_key.columns,

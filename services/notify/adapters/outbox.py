@@ -106,7 +106,7 @@ class Outbox:
 
     def let_go(self) -> None:
         """Give the work back: another replica, or this one after its restart, need not wait for the hold to end."""
-        self._store.release(WORK, self._me)
+        self._store.let_go(WORK, self._me)
 
     def _mark(self, published: Sequence[Unpublished]) -> None:
         positions = [one.position for one in published]

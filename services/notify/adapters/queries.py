@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
 from refrain.contracts.events import AlertAction, Tier
 from refrain.contracts.topics import ALERT_ACTIONS
-from services.notify.adapters.desk import rank_of
 from services.notify.adapters.store import Store
 from services.notify.adapters.tables import (
     ACTIONS,
@@ -28,7 +27,7 @@ from services.notify.adapters.tables import (
     WAITS,
     microseconds,
 )
-from services.notify.domain.thread import Thread
+from services.notify.domain.thread import Thread, rank_of
 
 RANKS: dict[str, tuple[int, ...]] = {
     "P1": (rank_of("P1", None),),
@@ -53,7 +52,7 @@ class Place:
 
     @classmethod
     def of(cls, thread: Thread) -> Place:
-        return cls(rank_of(thread.tier, thread.due_hours), microseconds(thread.raised_at), str(thread.alert))
+        return cls(thread.rank, microseconds(thread.raised_at), str(thread.alert))
 
     def token(self) -> str:
         content = json.dumps([self.rank, self.raised_at, self.alert], separators=(",", ":"))

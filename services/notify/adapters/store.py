@@ -99,7 +99,7 @@ class Store:
             ).returning(HOLDS.c.holder)
             return sql.execute(taken).first() is not None
 
-    def release(self, work: str, holder: str) -> None:
+    def let_go(self, work: str, holder: str) -> None:
         """Let others have this work at once."""
         with self._engine.begin() as sql:
             sql.execute(

@@ -59,8 +59,8 @@ _urgency = (THREADS.c.cluster, THREADS.c.rank, THREADS.c.raised_at, THREADS.c.al
 Index("thread_urgency", *_urgency, sqlite_where=LIVE, postgresql_where=LIVE)
 Index("thread_waiting", *_urgency, sqlite_where=WAITS, postgresql_where=WAITS)
 Index("thread_waking", THREADS.c.cluster, THREADS.c.wake_at, sqlite_where=_wakes, postgresql_where=_wakes)
-Index("thread_held", THREADS.c.cluster, THREADS.c.assigned_to, sqlite_where=HELD, postgresql_where=HELD)
-Index("thread_patient", THREADS.c.cluster, THREADS.c.patient_key)
+Index("thread_held", THREADS.c.cluster, THREADS.c.assigned_to, *_urgency[1:], sqlite_where=HELD, postgresql_where=HELD)
+Index("thread_patient", THREADS.c.cluster, THREADS.c.patient_key, *_urgency[1:])
 Index("thread_change", THREADS.c.cluster, THREADS.c.change, sqlite_where=LIVE, postgresql_where=LIVE)
 
 CHANGES = Table(
@@ -81,7 +81,7 @@ DELIVERIES = Table(
     Column("channel", String(200), nullable=False),
     Column("tier", String(8), nullable=False),
     Column("rank", Integer, nullable=False),
-    Column("patient_key", Text, nullable=False),
+    Column("patient_key", Text, nullable=False),  # empty for a digest, which is one over all patients
     Column("bundle", String(36)),  # the key under which it went together with others
     Column("state", String(16), nullable=False),  # waiting, sent, failed or withdrawn
     Column("not_before", BigInteger, nullable=False),

@@ -66,8 +66,9 @@ def _threads() -> None:
     _partial("thread_urgency", "thread", urgency, live)
     _partial("thread_waiting", "thread", urgency, sa.column("waiting", sa.Boolean).is_(sa.true()))
     _partial("thread_waking", "thread", ["cluster", "wake_at"], sa.column("wake_at").is_not(None))
-    _partial("thread_held", "thread", ["cluster", "assigned_to"], sa.column("assigned_to", sa.String) != "")
-    op.create_index("thread_patient", "thread", ["cluster", "patient_key"])
+    held = sa.column("assigned_to", sa.String) != ""
+    _partial("thread_held", "thread", ["cluster", "assigned_to", *urgency[1:]], held)
+    op.create_index("thread_patient", "thread", ["cluster", "patient_key", *urgency[1:]])
     _partial("thread_change", "thread", ["cluster", "change"], live)
     op.create_table(
         "changes",
