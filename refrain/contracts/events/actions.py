@@ -117,6 +117,13 @@ class Reopened(Wire):
     reason: str
 
 
+class Inherited(Wire):
+    """It superseded another alert of its episode: what was told, answered and assigned there holds here."""
+
+    type: Literal["inherited"] = "inherited"
+    predecessor: UUID
+
+
 class Ended(Wire):
     """The alert was closed or retracted by its service; nobody needs to answer any more."""
 
@@ -125,7 +132,17 @@ class Ended(Wire):
 
 
 ActionBody = Annotated[
-    Told | Undelivered | Acknowledged | ReadBack | Snoozed | Woken | Reassigned | Escalated | Reopened | Ended,
+    Told
+    | Undelivered
+    | Acknowledged
+    | ReadBack
+    | Snoozed
+    | Woken
+    | Reassigned
+    | Escalated
+    | Reopened
+    | Inherited
+    | Ended,
     Field(discriminator="type"),
 ]
 

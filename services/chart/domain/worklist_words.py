@@ -12,6 +12,7 @@ from refrain.contracts.events import (
     AlertAction,
     Ended,
     Escalated,
+    Inherited,
     Occasion,
     ReadBack,
     Reassigned,
@@ -113,6 +114,8 @@ def sentence(action: AlertAction) -> str:
             return f"escalated to level {level}: {ESCALATIONS.get(reason, reason)}"
         case Reopened(reason=reason):
             return f"waits for an answer again: {reason}"
+        case Inherited():
+            return "goes on where an earlier alert of the same episode stood"
         case Ended(how=how):
             return "closed: nobody needs to answer any more" if how == "closed" else "withdrawn"
 

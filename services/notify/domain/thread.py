@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from refrain.contracts.alerting import URGENCY
 from refrain.contracts.events import (
     Evidence,
     Occasion,
@@ -24,6 +25,13 @@ from refrain.contracts.events import (
 FactState = Literal["open", "closed", "retracted"]
 
 
+def rank_of(tier: Tier, due_hours: int | None) -> int:
+    """Place in the order of urgency, 0 the most urgent (clinical.md 12.4); a P2 by the hours it leaves."""
+    if tier == "P2":
+        return URGENCY.index(("P2", 72 if due_hours is not None and due_hours >= 72 else 24))
+    return URGENCY.index((tier, None))
+
+
 class Message(Wire):
     """One thing to tell one person over one channel. Its id is derived, and is the channel's idempotency key."""
 
@@ -35,7 +43,8 @@ class Message(Wire):
     occasion: Occasion
     level: int
     tier: Tier
-    """How urgent the message is: a retraction is told at the most urgent tier under which its alert was told."""
+    """How urgent the message is: a retraction is told at the most urgent tier under which its alert was told; what
+    goes out in the digest is a P3."""
     digest: bool = False
     """Goes out in the weekly digest: all of one person and channel that is due make one message, over all patients.
     Within it ``reminded`` comes first: it was in a digest before, and nobody answered for two weeks."""
@@ -48,13 +57,14 @@ class Message(Wire):
 
 
 class ToldOnce(Wire):
-    """The newest thing that one person was told over one channel: who must hear of a retraction."""
+    """The newest thing that one person was told: unless it was the retraction, they must hear of one."""
 
     to: Recipient
     at: AwareDatetime
     occasion: Occasion
     level: int
     tier: Tier
+    """The most urgent under which they were told since."""
     delivery: UUID
 
 
@@ -110,19 +120,19 @@ class Thread(Wire):
     acknowledge_reason: str = ""
     read_back_at: AwareDatetime | None = None
     read_back_by: str = ""
-    snoozed_at: AwareDatetime | None = None
     snoozed_until: AwareDatetime | None = None
     snoozed_for: timedelta = timedelta()
-    """All its ended snoozes together: the site's limit is for the sum."""
+    """All its snoozes together, the present one to its end: the site's limit is for the sum."""
     told: tuple[ToldOnce, ...] = ()
+    """One entry per person, the newest last."""
     unsent: tuple[Message, ...] = ()
     """On their way: no channel has taken or refused them yet."""
     tellings: int = 0
     """How often something was sent off; makes each delivery id its own."""
     resent: bool = False
     """Whether the first contacts were told a second time (P1), or a digest a second time (P3)."""
-    reminders: int = 0
-    """Reminders since it was acknowledged, of a P1 that was not read back."""
+    reminded_at: AwareDatetime | None = None
+    """When the newest step was taken after the acknowledgement of a P1, or when there is no further level."""
     wake_at: AwareDatetime | None = None
     """When the store must call back (escalation, resend, end of a snooze); None when nothing waits."""
     due_at: AwareDatetime | None = None
@@ -134,6 +144,20 @@ class Thread(Wire):
         if self.fact_state != "open" or self.tier == "P3" or self.processing != "live":
             return False
         return self.state != "read_back" if self.tier == "P1" else self.state not in ("acknowledged", "read_back")
+
+    @property
+    def rank(self) -> int:
+        """Place in the order of urgency, 0 the most urgent."""
+        return rank_of(self.tier, self.due_hours)
+
+    @property
+    def live(self) -> bool:
+        return self.processing == "live"
+
+    @property
+    def answered(self) -> bool:
+        """Whether a person took it on since it was told (anew)."""
+        return bool(self.acknowledged_by)
 
     @property
     def pending(self) -> int:

@@ -1,0 +1,139 @@
+"""Who is told what: first contacts and levels, those who were told before, and what goes into the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from refrain.contracts.events import Occasion, Recipient, Tier
+from refrain.contracts.events.actions import Escalated
+from refrain.contracts.ids import derive
+from services.notify.domain import clock
+from services.notify.domain.thread import Message, Thread, ToldOnce, rank_of
+from services.notify.domain.turn import Turn
+
+ASKS: frozenset[Occasion] = frozenset({"raised", "resent", "escalated", "reminded", "reassigned", "digest"})
+"""Ask for an answer, or to be read: not sent any more once somebody answered. The others tell a change."""
+
+
+def asks(message: Message) -> bool:
+    return message.occasion in ASKS
+
+
+def tell(
+    turn: Turn,
+    people: Iterable[tuple[str, datetime]],
+    occasion: Occasion,
+    *,
+    tier: Tier | None = None,
+    digest: bool = False,
+    attempt: int = 0,
+    already: frozenset[str] = frozenset(),
+) -> None:
+    """Send one message to each of ``people``, not before the time beside the name.
+
+    Whoever is in ``already`` knows the alert, and is told that it changed. ``attempt`` counts the rounds in which all
+    channels of the person failed.
+    """
+    thread, roster = turn.thread, turn.roster
+    urgency: Tier = "P3" if digest else tier or thread.tier
+    give_up = roster.chain(urgency, thread.due_hours).give_up
+    turn.set(tellings=thread.tellings + 1)
+    messages = []
+    for person, when in dict(people).items():
+        channel, *further = roster.channels_of(person, urgency)
+        messages.append(
+            Message(
+                delivery=derive("delivery", thread.alert, turn.thread.tellings, person, channel), alert=thread.alert,
+                to=Recipient(person=person, channel=channel), further=tuple(further),
+                occasion="amended" if person in already else occasion, level=thread.level, tier=urgency, digest=digest,
+                round=attempt, not_before=when, give_up_at=roster.later(when, give_up),
+            )
+        )  # fmt: skip
+    turn.send(tuple(messages))
+
+
+def tell_level(turn: Turn, occasion: Occasion, *, also: Iterable[str] = (), already: Iterable[str] = ()) -> None:
+    """Tell whoever the thread's level names, and the people ``also``; where nobody is there, the next level at once.
+
+    A P3 goes into the next digest.
+    """
+    thread, roster = turn.thread, turn.roster
+    digest = thread.tier == "P3"
+    start = roster.settled(thread.tier, turn.at)
+    start = roster.next_digest(start) if digest else start
+    while not (people := dict(roster.reach(thread.tier, thread.due_hours, turn.thread.level, start))):
+        climb(turn, "nobody_on_duty")
+        occasion = "escalated" if occasion == "raised" and not digest else occasion
+    for person in also:
+        if roster.belongs(person, thread.tier):
+            people.setdefault(person, roster.free_at(person, thread.tier, start))
+    tell(turn, people.items(), "digest" if digest and occasion == "raised" else occasion,
+         digest=digest, already=frozenset(already))  # fmt: skip
+
+
+def forward(turn: Turn, message: Message, channels: tuple[str, ...], when: datetime) -> None:
+    """The same message over the person's next channel."""
+    turn.set(tellings=turn.thread.tellings + 1)
+    to = Recipient(person=message.to.person, channel=channels[0])
+    give_up = turn.roster.chain(message.tier, turn.thread.due_hours).give_up
+    again = message.model_copy(
+        update={
+            "delivery": derive("delivery", message.alert, turn.thread.tellings, to.person, to.channel), "to": to,
+            "further": channels[1:], "not_before": when, "give_up_at": turn.roster.later(when, give_up),
+        }
+    )  # fmt: skip
+    turn.send((again,))
+
+
+def climb(turn: Turn, reason: str) -> None:
+    """One level up, written down; nobody is told yet."""
+    thread = turn.thread
+    escalated = thread.waiting and not thread.answered
+    turn.set(level=thread.level + 1, reminded_at=turn.at, state="escalated" if escalated else thread.state)
+    clock.wind(turn)
+    turn.note(Escalated.model_validate({"level": turn.thread.level, "reason": reason}))
+
+
+def believers(thread: Thread) -> tuple[str, ...]:
+    """Everybody who was told of the alert and not, since, of its retraction."""
+    return tuple(entry.to.person for entry in thread.told if entry.occasion != "retracted")
+
+
+def tell_those_told(turn: Turn, occasion: Occasion, people: Iterable[str], *, digest: bool = False) -> None:
+    """Tell people of a change, at the most urgent tier under which any of them was told; never sooner than quiet
+    hours allow, save for a P1. In place of somebody who left the roster the fallback is told."""
+    thread, roster = turn.thread, turn.roster
+    people = tuple(people)
+    tiers = [thread.tier, *(entry.tier for entry in thread.told if entry.to.person in people)]
+    tier = min(tiers, key=lambda one: rank_of(one, None))
+    digest = digest or tier == "P3"
+    start = roster.settled(tier, turn.at)
+    start = roster.next_digest(start) if digest else start
+    pending = {message.to.person for message in thread.unsent if message.occasion == occasion}
+    known = dict.fromkeys(one for person in people for one in _present(turn, person, tier) if one not in pending)
+    tell(turn, ((one, roster.free_at(one, "P3" if digest else tier, start)) for one in known), occasion,
+         tier=tier, digest=digest)  # fmt: skip
+
+
+def _present(turn: Turn, person: str, tier: Tier) -> tuple[str, ...]:
+    roster = turn.roster
+    if roster.belongs(person, tier):
+        return (person,)
+    return roster.recipients(tier, turn.thread.due_hours, roster.fallback_level(tier, turn.thread.due_hours), turn.at)
+
+
+def told(turn: Turn, entry: ToldOnce) -> None:
+    """Note that somebody knows, in place of what they knew before."""
+    before = next((one for one in turn.thread.told if one.to.person == entry.to.person), None)
+    if before and before.occasion != "retracted" and rank_of(before.tier, None) < rank_of(entry.tier, None):
+        entry = entry.model_copy(update={"tier": before.tier})
+    others = tuple(one for one in turn.thread.told if one.to.person != entry.to.person)
+    turn.set(told=(*others, entry))
+
+
+def absorb(thread: Thread, entries: Iterable[ToldOnce]) -> Thread:
+    """The thread with what people were told of another alert of its episode."""
+    known = {one.to.person for one in thread.told}
+    more = {entry.to.person: entry for entry in entries if entry.to.person not in known}
+    return thread.model_copy(update={"told": (*more.values(), *thread.told)}) if more else thread
