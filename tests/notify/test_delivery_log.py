@@ -1,0 +1,177 @@
+"""Deliveries on loan: who gets which, what goes together, and what is noted of each, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from refrain.contracts.events import PatientId
+from services.notify.adapters.deliveries import ChannelState, Deliveries, Due
+from services.notify.adapters.delivery_log import DeliveryLog
+from services.notify.adapters.store import Store
+from services.notify.domain.happenings import Outcome
+from services.notify.domain.thread import Message
+from tests.notify.keeping import a_store, put
+from tests.notify.telling import NOON, a_message, a_thread, an_id
+
+
+def later(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+def a_patient(number: int) -> PatientId:
+    return PatientId(authority="NORTHWARD", type="MR", id=f"77{number:05}")
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    opened = a_store(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def log(store: Store) -> Deliveries:
+    return DeliveryLog(store)
+
+
+def queue(store: Store, *messages: Message, **thread: object) -> None:
+    """Put messages, each with a thread of its own alert."""
+    for message in messages:
+        about = next(a_thread(number, **thread) for number in range(50) if a_thread(number).alert == message.alert)
+        put(store, Outcome(about.model_copy(update={"unsent": (message,)}), (), (message,)))
+
+
+def keys(due: Sequence[Due]) -> list[UUID]:
+    return [one.message.delivery for one in due]
+
+
+def test_a_delivery_is_lent_when_its_time_has_come_and_to_one_only(store: Store, log: Deliveries) -> None:
+    message = a_message(a_thread(1), not_before=NOON + later(2))
+    queue(store, message)
+    assert log.due_channels(NOON) == []
+    assert log.lease(NOON, 10, 30) == []
+    at = NOON + later(2)
+    assert log.due_channels(at) == ["mail"]
+    assert log.lease(at, 10, 30, "pager") == []
+    [due] = log.lease(at, 10, 30, "mail")
+    assert (due.message, due.thread.alert, due.attempts, due.bundle) == (message, message.alert, 0, None)
+    assert log.lease(at, 10, 30) == []
+    assert log.due_channels(at) == []
+
+
+def test_a_loan_ends_when_whoever_had_it_was_killed(store: Store, log: Deliveries) -> None:
+    queue(store, a_message(a_thread(1)))
+    log.lease(NOON, 10, 30)
+    assert keys(log.lease(NOON + later(29), 10, 30)) == []
+    [due] = log.lease(NOON + later(30), 10, 30)
+    assert due.attempts == 0
+
+
+def test_the_most_urgent_goes_first_then_the_oldest(store: Store, log: Deliveries) -> None:
+    threads = [a_thread(n, tier=tier, patient=a_patient(n)) for n, tier in enumerate(("P3", "P2", "P1", "P1"))]
+    messages = [a_message(thread, not_before=NOON - later(n)) for n, thread in enumerate(threads)]
+    for thread, message in zip(threads, messages, strict=True):
+        put(store, Outcome(thread, (), (message,)))
+    assert keys(log.lease(NOON, 2, 30)) == [messages[3].delivery, messages[2].delivery]
+    assert keys(log.lease(NOON, 2, 30)) == [messages[1].delivery, messages[0].delivery]
+
+
+def test_what_is_soon_due_for_the_same_person_and_patient_goes_along(store: Store, log: Deliveries) -> None:
+    due = a_message(a_thread(1))
+    soon = a_message(a_thread(2), not_before=NOON + later(19))
+    much_later = a_message(a_thread(3), not_before=NOON + later(21))
+    elsewhere = a_message(a_thread(4), person="m.lee", not_before=NOON + later(1))
+    queue(store, due, soon, much_later, elsewhere)
+    assert keys(log.lease(NOON, 1, 30)) == [due.delivery, soon.delivery]
+
+
+def test_results_of_another_patient_or_tier_do_not_go_along(store: Store, log: Deliveries) -> None:
+    due, other_tier = a_thread(1), a_thread(2, tier="P2", due_hours=24)
+    other_patient = a_thread(3, patient=a_patient(3))
+    for thread in (due, other_tier, other_patient):
+        soon = NOON if thread is due else NOON + later(1)
+        put(store, Outcome(thread, (), (a_message(thread, not_before=soon),)))
+    assert keys(log.lease(NOON, 10, 30)) == [a_message(due, not_before=NOON).delivery]
+
+
+def test_a_digest_is_one_over_all_patients(store: Store, log: Deliveries) -> None:
+    for number in range(3):
+        thread = a_thread(number, tier="P3", patient=a_patient(number))
+        put(store, Outcome(thread, (), (a_message(thread, occasion="digest", digest=True),)))
+    assert len(log.lease(NOON, 1, 30)) == 3
+
+
+def test_what_went_together_is_lent_together_again(store: Store, log: Deliveries) -> None:
+    messages = [a_message(a_thread(n), not_before=NOON) for n in range(3)]
+    newer = a_message(a_thread(3))
+    queue(store, *messages)
+    key = an_id("bundle")
+    log.bundle(key, [one.message for one in log.lease(NOON, 10, 30)])
+    queue(store, newer)
+    log.bundle(an_id("another"), messages)
+    lent = log.lease(NOON + later(30), 1, 30)
+    assert {one.message.delivery for one in lent} == {one.delivery for one in messages}
+    assert {one.bundle for one in lent} == {key}
+    assert [(one.message.delivery, one.bundle) for one in log.lease(NOON + later(30), 10, 30)] == [
+        (newer.delivery, None)
+    ]
+
+
+def test_another_try_waits_for_its_time_and_counts(store: Store, log: Deliveries) -> None:
+    message = a_message(a_thread(1))
+    queue(store, message)
+    log.lease(NOON, 10, 30)
+    log.retry(message, NOON + later(60), "unreachable")
+    assert log.lease(NOON + later(59), 10, 30) == []
+    assert [one.attempts for one in log.lease(NOON + later(60), 10, 30)] == [1]
+
+
+def test_a_loan_given_back_counts_as_no_try(store: Store, log: Deliveries) -> None:
+    message = a_message(a_thread(1))
+    queue(store, message)
+    log.lease(NOON, 10, 30)
+    log.release([message], NOON + later(5))
+    assert log.lease(NOON + later(4), 10, 30) == []
+    assert [one.attempts for one in log.lease(NOON + later(5), 10, 30)] == [0]
+
+
+def test_what_is_withdrawn_is_not_lent_and_may_be_wanted_again(store: Store, log: Deliveries) -> None:
+    message = a_message(a_thread(1))
+    queue(store, message)
+    put(store, Outcome(a_thread(1, level=1), (), (), (message.delivery,)))
+    assert log.lease(NOON, 10, 30) == []
+    put(store, Outcome(a_thread(1, level=2), (), (message,)))
+    assert keys(log.lease(NOON, 10, 30)) == [message.delivery]
+
+
+def test_two_replicas_never_get_the_same_delivery(database: str) -> None:
+    stores = [a_store(database), a_store(database)]
+    for number in range(40):
+        thread = a_thread(number, patient=a_patient(number))
+        put(stores[0], Outcome(thread, (), (a_message(thread),)))
+    with ThreadPoolExecutor(4) as pool:
+        leases = [pool.submit(DeliveryLog(stores[n % 2]).lease, NOON, 5, 30) for n in range(12)]
+        lent = [one.message.delivery for lease in leases for one in lease.result()]
+    assert len(lent) == 40
+    assert len(set(lent)) == 40
+    for store in stores:
+        store.close()
+
+
+def test_a_channel_counts_its_failures_in_a_row_and_since_when(log: Deliveries) -> None:
+    assert log.channels() == []
+    log.channel_result("mail", True, NOON)
+    log.channel_result("mail", False, NOON + later(5))
+    log.channel_result("mail", False, NOON + later(9))
+    log.channel_result("pager", False, NOON + later(9))
+    assert log.channels() == [
+        ChannelState("mail", 2, NOON + later(5), NOON),
+        ChannelState("pager", 1, NOON + later(9), None),
+    ]
+    log.channel_result("pager", True, NOON + later(10))
+    assert log.channels()[1] == ChannelState("pager", 0, None, NOON + later(10))
