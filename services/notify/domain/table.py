@@ -1,4 +1,4 @@
-"""The table of an alert's life with people: what each happening does in each state. Every pair is decided here."""
+"""The table of an alert's life with people: what each happening does in each state, and the step through it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from refrain.contracts.events import ThreadState
 from services.notify.domain import answers, escalation, facts
-from services.notify.domain.happenings import Happening
+from services.notify.domain.happenings import Happening, Issued, Outcome
+from services.notify.domain.roster import Roster
+from services.notify.domain.thread import Thread
 from services.notify.domain.turn import Turn
 
 COLUMNS: tuple[str, ...] = (
@@ -75,6 +77,28 @@ LIFE: Mapping[ThreadState, Mapping[str, Step]] = {
     "retracted": _ENDED | {"alert_retracted": LEARNS, "TakenBack": NOTHING},
 }
 """The state machine. A notice lives in its open half, and ends only by a retraction."""
+
+
+def advance(thread: Thread | None, happening: Happening, roster: Roster) -> Outcome:
+    """Move one thread on by one happening. :class:`Refused` for an answer of a person that makes no sense.
+
+    ``thread`` is None only for the first event of an alert; anything else about an unknown alert is a ValueError.
+    A happening that was seen before gives the same thread and nothing to do. Alert events also move other threads:
+    :func:`services.notify.domain.kin.take` knows which.
+    """
+    if thread is None:
+        if not isinstance(happening, Issued):
+            raise ValueError("an alert begins with an alert event")
+        thread = facts.blank(happening.event, happening.at)
+    if isinstance(happening, Issued) and happening.event.sequence <= thread.sequence:
+        return Outcome(thread)
+    turn = Turn(thread, roster, happening.at)
+    LIFE[thread.state][_column(happening)].do(turn, happening)
+    return turn.outcome()
+
+
+def _column(happening: Happening) -> str:
+    return happening.event.fact if isinstance(happening, Issued) else type(happening).__name__
 
 
 def as_table() -> str:

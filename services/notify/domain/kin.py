@@ -1,0 +1,77 @@
+"""What one alert event moves: its own thread, those taken back with it, and the one that supersedes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from refrain.contracts.alerting import AnyAlert
+from refrain.contracts.events import AlertClosed, AlertRetracted
+from services.notify.domain import facts, tellings
+from services.notify.domain.happenings import Inherits, Issued, Outcome, TakenBack
+from services.notify.domain.roster import Roster
+from services.notify.domain.table import advance
+from services.notify.domain.thread import Thread
+
+Threads = Mapping[UUID, Thread | None]
+
+
+def concerned(event: AnyAlert, threads: Threads) -> frozenset[UUID]:
+    """The alerts whose threads :func:`take` needs. Load those that ``threads`` lacks (None: there is none), ask again
+    until none is lacking; the second time is the last."""
+    named = {event.alert, *_with(event)}
+    if isinstance(event, AlertClosed) and event.superseded_by:
+        named.add(event.superseded_by)
+    known = [thread for alert in named if (thread := threads.get(alert))]
+    return frozenset(named.union(*(thread.predecessors for thread in known)))
+
+
+def take(event: AnyAlert, threads: Threads, roster: Roster, at: datetime) -> tuple[Outcome, ...]:
+    """What an alert event makes of every thread that it concerns; only threads that changed, none twice.
+
+    ``threads`` holds what :func:`concerned` names, ``at`` is notify's clock. An event that was seen gives nothing.
+    Whoever tells people holds the list of those who know: what was told under a superseded id moves to the alert that
+    took over, and on a retraction to the one whose event it is.
+    """
+    own = threads.get(event.alert)
+    if own is not None and event.sequence <= own.sequence:
+        return ()
+    before = own or facts.blank(event, at)
+    kin = tuple(_handing_over(event, before, threads))
+    known = tellings.absorb(before, (entry for other in kin for entry in other.told))
+    outcome = advance(known, Issued(event, at), roster)
+    if isinstance(event, AlertRetracted):
+        return (outcome, *(_without_told(advance(other, TakenBack(event, at), roster)) for other in kin))
+    emptied = tuple(_without_told(Outcome(other)) for other in kin)
+    if isinstance(event, AlertClosed) and event.superseded_by and (heir := threads.get(event.superseded_by)):
+        if heir.state == "retracted" or heir.alert == event.alert:
+            return (outcome, *emptied)
+        return (_without_told(outcome), *emptied, advance(heir, Inherits(known, at), roster))
+    return (outcome, *emptied)
+
+
+def _with(event: AnyAlert) -> tuple[UUID, ...]:
+    return event.with_alerts if isinstance(event, AlertRetracted) else ()
+
+
+def _handing_over(event: AnyAlert, own: Thread, threads: Threads) -> Iterator[Thread]:
+    """Threads whose list of people this alert takes over: superseded ones that somebody was told of since (a message
+    was on its way), and, on a retraction, all that it takes back and all that those superseded."""
+    retracted = isinstance(event, AlertRetracted)
+    roots = [own, *(other for alert in _with(event) if (other := threads.get(alert)) and alert != own.alert)]
+    seen = {own.alert}
+    for root in roots:
+        if root.alert not in seen and root.fact_state != "retracted":
+            seen.add(root.alert)
+            yield root
+        line = {root.alert, *root.predecessors}
+        for alert in root.predecessors:
+            old = threads.get(alert)
+            if old and alert not in seen and old.successor in line and (retracted or old.told):
+                seen.add(alert)
+                yield old
+
+
+def _without_told(outcome: Outcome) -> Outcome:
+    return Outcome(outcome.thread.model_copy(update={"told": ()}), outcome.actions, outcome.messages, outcome.withdrawn)
