@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import faust
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 from pydantic import ValidationError
-from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
 from yaml import YAMLError
 
 from refrain.contracts.topics import TOPICS
+from refrain.runtime.cluster import cluster_id
 from refrain.runtime.database import WrongRevision, check, open_database, upgrade
 from refrain.runtime.grpc_server import GrpcServer
 from refrain.runtime.known import Issued
@@ -27,14 +25,14 @@ from refrain.runtime.serve_metrics import MetricsServer
 from refrain.runtime.settings import WorkerSettings
 from refrain.runtime.worker import Worker
 
+__all__ = ["Program", "attach", "cluster_id", "open_ledger", "run", "tell_lag"]
+
 log = logging.getLogger(__name__)
 
 LAG_SECONDS = 2.0
 """How often the lag is read and health is told."""
 STOP_SECONDS = 15.0
 """Longest orderly stop. A stop in the middle of a rebalance may wait for ever for a consumer that lost its group."""
-BOOTSTRAP_MILLISECONDS = 3_000
-"""One attempt to reach Kafka. The client's own pauses grow to half a minute, long after Kafka is back."""
 
 Settings = TypeVar("Settings", bound=WorkerSettings)
 Servicers = Sequence[tuple[Callable[[Any, Any], None], Any]]
@@ -107,16 +105,6 @@ def open_ledger(service: str, settings: WorkerSettings, nothing_issued: type[Iss
     log.info("facts of this Kafka cluster", extra={"cluster": cluster})
     topics = [topic for topic in TOPICS if service in (*topic.read_by, *topic.written_by)]
     return Ledger(database, cluster, topics, nothing_issued)
-
-
-@retry(retry=retry_if_exception_type(KafkaError), wait=wait_exponential_jitter(multiplier=0.2, max=5.0))
-def cluster_id(broker: str) -> str:
-    """Which Kafka this is: a ledger believes only facts of the cluster they came from. Waits until it answers."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.split(","), bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS)
-    try:
-        return str(admin.describe_cluster()["cluster_id"])
-    finally:
-        admin.close()
 
 
 class Program(faust.Worker):

@@ -19,7 +19,8 @@ from refrain.contracts.alerting import AnyAlert
 from refrain.contracts.events import AlertAction
 from refrain.contracts.topics import ALERT_ACTIONS
 from services.notify.adapters.tables import ACTIONS, CHANGES, DELIVERIES, THREADS, UNSENT, microseconds
-from services.notify.domain.life import Happening, Outcome, advance, concerned, take
+from services.notify.domain.kin import concerned, take
+from services.notify.domain.life import Happening, Outcome, advance
 from services.notify.domain.roster import Roster
 from services.notify.domain.thread import Message, Thread, rank_of
 
@@ -145,7 +146,7 @@ class Desk:
 
     def _numbers(self, count: int) -> int:
         """The last of ``count`` change numbers that are now ours. Held until the commit, so they appear in order."""
-        first = inserting(self.sql)(CHANGES).values(cluster=self._cluster, newest=0)
+        first = inserting(self.sql)(CHANGES).values(cluster=self._cluster, newest=0, seen_at=0)
         self.sql.execute(first.on_conflict_do_nothing())
         taken = (
             update(CHANGES)

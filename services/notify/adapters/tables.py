@@ -68,6 +68,7 @@ CHANGES = Table(
     METADATA,
     Column("cluster", String(64), primary_key=True),
     Column("newest", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # when a process last found this cluster
 )
 """The newest change number. Whoever takes numbers holds the row until its commit: numbers appear in order."""
 

@@ -74,6 +74,7 @@ def _threads() -> None:
         "changes",
         sa.Column("cluster", sa.String(64), primary_key=True),
         sa.Column("newest", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger, nullable=False),
     )
 
 
