@@ -51,10 +51,11 @@ def a_message(patient: str, value: str = "42.35") -> bytes:
 class Running:
     """An intake process that can be killed and started again on the same database and ports."""
 
-    def __init__(self, folder: Path, broker: str, *, hold_seconds: int = 3) -> None:
-        (folder / "profiles").mkdir()
-        (folder / "profiles" / "north.yaml").write_text(PROFILE)
-        self.database = folder / "intake.db"
+    def __init__(self, folder: Path, broker: str, *, hold_seconds: int = 3, database: Path | None = None) -> None:
+        (folder / "profiles").mkdir(parents=True)
+        self.profile = folder / "profiles" / "north.yaml"
+        self.profile.write_text(PROFILE)
+        self.database = database or folder / "intake.db"
         self._ports = folder / "ports.json"
         self._log = folder / "intake.log"
         self._environment = os.environ | {
@@ -297,6 +298,116 @@ def test_a_file_goes_the_same_way(intake: Running, kafka: str, patient: str) -> 
     reports = events(kafka, LAB_REPORTS, f"NORTH|MR|{patient}")
     assert [str(report.observations[0].value.number) for report in reports] == ["1", "2"]
     assert "Planted" not in intake.log
+
+
+def by_hand(intake: Running) -> intake_pb2_grpc.IntakeServiceStub:
+    """The service, for as long as its channel is kept: it closes with the process."""
+    return intake_pb2_grpc.IntakeServiceStub(intake.channel())
+
+
+def test_quarantined_then_the_profile_written_then_driven_again_by_two_processes(
+    tmp_path: Path, kafka: str, patient: str
+) -> None:
+    here = Running(tmp_path / "here", kafka)
+    there = Running(tmp_path / "there", kafka, database=here.database)
+    here.profile.unlink()
+    here.start()
+    try:
+        with here.client() as client:
+            assert client.send(a_message(patient)).code == "AR"
+        assert events(kafka, LAB_REPORTS, f"NORTH|MR|{patient}") == []
+        [item] = by_hand(here).ListQuarantine(intake_pb2.ListQuarantineRequest(), timeout=30).items
+        assert (item.reason, item.state) == ("unknown_sender", "open")
+        shown = by_hand(here).GetQuarantined(intake_pb2.GetQuarantinedRequest(event_id=item.event_id), timeout=30)
+        assert shown.raw == a_message(patient)
+        here.stop()
+        here.profile.write_text(PROFILE)
+        here.start()
+        there.start()
+        asked = [intake_pb2.RedriveRequest(event_id=item.event_id, actor="dr-a", request_id=f"r{n}") for n in range(4)]
+        calls = [by_hand(one).Redrive.future(asked[n], timeout=60) for n, one in enumerate((here, there, here, there))]
+        answers = [call.result() for call in calls]
+        assert {(answer.outcome, answer.reports, len(answer.still_open)) for answer in answers} == {("published", 1, 0)}
+        assert {answer.item.resolution for answer in answers} == {"redriven"}
+        reports = events(kafka, LAB_REPORTS, f"NORTH|MR|{patient}")
+        assert len({LAB_REPORTS.encode(report) for report in reports}) == 1, "every repeat is the same to the byte"
+        assert str(reports[0].observations[0].value.number) == "42.35"
+        assert not by_hand(there).ListQuarantine(intake_pb2.ListQuarantineRequest(), timeout=30).items
+        with there.client() as client:
+            assert client.send(a_message(patient)).code == "AA"
+        assert len(events(kafka, LAB_REPORTS, f"NORTH|MR|{patient}")) == len(reports), "what was driven counts as seen"
+        assert patient not in here.log + there.log
+        assert (here.stop(), there.stop()) == (0, 0)
+    finally:
+        for one in (here, there):
+            if one.process and one.process.poll() is None:
+                one.stop(signal.SIGKILL)
+
+
+def test_a_code_mapped_at_one_process_is_read_so_by_the_other(tmp_path: Path, kafka: str, patient: str) -> None:
+    here = Running(tmp_path / "here", kafka)
+    there = Running(tmp_path / "there", kafka, database=here.database)
+    local = a_message(patient).replace(b"34694-0^VEGF^LN", b"VEG^VEGF^L")
+    try:
+        here.start()
+        there.start()
+        with there.client() as client:
+            assert client.send(local).code == "AA"
+        [code] = by_hand(here).ListUnmappedCodes(intake_pb2.ListUnmappedCodesRequest(), timeout=30).codes
+        assert (code.sender, code.code, code.system, code.count) == ("north-lab", "VEG", "L", 1)
+        asked = intake_pb2.MapCodeRequest(
+            sender="north-lab", code="VEG", system="L", analyte="VEGF", actor="dr-a", reason="Their list of tests."
+        )
+        answer = by_hand(here).MapCode(asked, timeout=30)
+        wait_for(lambda: not by_hand(there).ListUnmappedCodes(intake_pb2.ListUnmappedCodesRequest(), timeout=30).codes)
+        with there.client() as client:
+            assert client.send(local).code == "AA"
+        before, after = events(kafka, LAB_REPORTS, f"NORTH|MR|{patient}")
+        assert [report.observations[0].analyte for report in (before, after)] == [None, "VEGF"]
+        assert before.observations[0].version == after.observations[0].version
+        assert after.translation == answer.translation > before.translation
+        here.stop(signal.SIGKILL)
+        here.start()
+        assert by_hand(here).ListMappings(intake_pb2.ListMappingsRequest(), timeout=30).mappings == [answer.mapping]
+    finally:
+        for one in (here, there):
+            if one.process and one.process.poll() is None:
+                one.stop(signal.SIGKILL)
+
+
+def test_with_kafka_away_nothing_is_driven_and_nothing_is_lost(
+    tmp_path: Path, private_kafka: Callable[[], LocalKafka], patient: str
+) -> None:
+    node = private_kafka()
+    intake = Running(tmp_path / "intake", node.bootstrap)
+    intake.profile.unlink()
+    intake.start()
+    try:
+        with intake.client() as client:
+            assert client.send(a_message(patient)).code == "AR"
+        intake.stop()
+        intake.profile.write_text(PROFILE)
+        intake.start()
+        [item] = by_hand(intake).ListQuarantine(intake_pb2.ListQuarantineRequest(), timeout=30).items
+        node.stop(signal.SIGKILL)
+        asked = intake_pb2.RedriveRequest(event_id=item.event_id, actor="dr-a")
+        for call in (
+            lambda: by_hand(intake).Redrive(asked, timeout=10),
+            lambda: by_hand(intake).GetQuarantined(
+                intake_pb2.GetQuarantinedRequest(event_id=item.event_id), timeout=10
+            ),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                call()
+            assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert list(by_hand(intake).ListQuarantine(intake_pb2.ListQuarantineRequest(), timeout=30).items) == [item]
+        node.start()
+        wait_for(lambda: intake.serving)
+        assert by_hand(intake).Redrive(asked, timeout=60).item.resolution == "redriven"
+        assert len(events(node.bootstrap, LAB_REPORTS, f"NORTH|MR|{patient}")) == 1
+    finally:
+        if intake.process and intake.process.poll() is None:
+            intake.stop(signal.SIGKILL)
 
 
 def test_a_database_that_was_not_migrated_is_named_in_a_sentence(tmp_path: Path) -> None:
