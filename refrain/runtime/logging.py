@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 FIELDS = (
     "event_id", "topic", "partition", "offset", "reason", "count", "port", "cluster", "settings", "method",
     "expected", "record", "hash", "size", "listener", "outcome", "cause", "sender", "place",
+    "channel",
 )  # fmt: skip
 """All that a line may carry beside its sentence."""
 

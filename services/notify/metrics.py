@@ -70,6 +70,17 @@ TIMER_FAILURES = Counter("refrain_notify_timer_failures_total", "Timers that cou
 OPEN = Gauge("refrain_notify_open_records", "Alerts that wait for somebody, by age.", ["tier", "age"])
 UNSENT = Gauge("refrain_notify_unsent_records", "Messages that wait for a channel.", ["channel"])
 CHANNEL_READY = Gauge("refrain_notify_channel_ready", "1 while a channel takes messages.", ["channel"])
+TRIES = Counter(
+    "refrain_notify_tries_total", "Messages handed to a channel, by what came of it: taken, or why not.",
+    ["channel", "outcome"],
+)  # fmt: skip
+RETRIES = Counter("refrain_notify_retries_total", "Messages that the same channel is to try again.", ["channel"])
+SEND_SECONDS = Histogram(
+    "refrain_notify_send_seconds", "How long a channel took to take or refuse a message.", ["channel"],
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60),
+)  # fmt: skip
+DISPATCH_FAILURES = Counter("refrain_notify_dispatch_failures_total", "Messages met by a defect of ours.")
+CONTEXTS = Counter("refrain_notify_contexts_total", "Alerts that chart was asked about, by answer.", ["outcome"])
 UNPUBLISHED = Gauge("refrain_notify_unpublished_records", "Actions that Kafka has not acknowledged.")
 
 
@@ -83,6 +94,16 @@ def initialise() -> None:
             ESCALATED.labels(tier, reason)
         for age, _ in AGES:
             OPEN.labels(tier, age)
+
+
+def show_channels(names: Iterable[str]) -> None:
+    """The same for the channels of the roster; each counts as ready until it is seen to be down."""
+    for name in names:
+        CHANNEL_READY.labels(name).set(1)
+        for per_channel in (RETRIES, SEND_SECONDS):
+            per_channel.labels(name)
+        for outcome in ("taken", "unreachable", "refused", "timeout", "auth", "tls", "misconfigured"):
+            TRIES.labels(name, outcome)
 
 
 def count(steps: Iterable[Step]) -> None:

@@ -26,7 +26,7 @@ METRIC = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"(?P<name>[^"]+)"')
 LABELS = re.compile(r'(?:Counter|Gauge|Histogram)\(\s*"[^"]+",\s*"[^"]*",\s*\[(?P<labels>[^\]]*)\]')
 BOUNDED = {
     "sender", "outcome", "reason", "kind", "code", "tier", "axis", "cause", "topic", "partition", "step", "method",
-    "analyte", "rule_set", "state", "event", "listener",
+    "analyte", "rule_set", "state", "event", "listener", "channel", "age",
 }  # fmt: skip
 UNITS = ("total", "seconds", "bytes", "ratio", "records", "connections", "ready")
 

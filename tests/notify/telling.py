@@ -59,7 +59,7 @@ def told(person: str = "ward-nurse", channel: str = "mail") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def a_thread(number: int = 1, *, kind: str = "CRITICAL_RESULT", tier: Tier = "P1", **more: Any) -> Thread:
+def a_thread(number: int = 1, /, *, kind: str = "CRITICAL_RESULT", tier: Tier = "P1", **more: Any) -> Thread:
     return Thread.model_validate(
         {
             "alert": an_id("alert", number), "patient": PATIENT, "kind": kind, "tier": tier, "subject": "VEGF",
