@@ -48,13 +48,14 @@ async def show(request: Request, person: Person, *, problem: str = "", status: i
         answered(clients.notify.ListChannels(ListChannelsRequest())),
     )
     context: dict[str, Any] = {
-        "laboratory": laboratory,
-        "feeds": feeds,
-        "channels": channels,
-        "problem": problem,
-        "utc": utc,
-    }
+        "laboratory": laboratory, "feeds": feeds, "channels": channels, "problem": problem, "utc": utc,
+    }  # fmt: skip
     if laboratory:
+        waiting, codes, mappings = await asyncio.gather(
+            answered(clients.intake.ListQuarantine(intake_pb2.ListQuarantineRequest(page_size=10))),
+            answered(clients.intake.ListUnmappedCodes(intake_pb2.ListUnmappedCodesRequest())),
+            answered(clients.intake.ListMappings(intake_pb2.ListMappingsRequest())),
+        )
         letters = await asyncio.to_thread(request.app.state.console.read_model.dead_letters, 10)
         context |= {
             "waiting": waiting, "codes": codes, "mappings": mappings, "letters": letters,
