@@ -219,6 +219,7 @@ RECHECKS: Mapping[str, str] = {
     "GAP-2": "first negative serum immunofixation without a urine one",
 }
 
+_CALL_IN_TEXT = re.compile("|".join(rf"(?<![\w(-]){re.escape(code)}(?![\w)-])" for code in CALLS if code.isupper()))
 _CODE_IN_TEXT = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
@@ -240,6 +241,13 @@ def all_with_codes(table: Mapping[str, str], codes: Iterable[str]) -> str:
 def spelled_out(sentence: str) -> str:
     """A service's sentence with the reason codes inside it put in words, each code kept behind its words."""
     return _CODE_IN_TEXT.sub(lambda found: with_code(REASONS, found[0]) if found[0] in REASONS else found[0], sentence)
+
+
+def calls_in_words(text: str) -> str:
+    """A call as the history keeps it, ``CRV confirmed``, with its codes put in words; one rise is no progression."""
+    for code in ("PDV", "PDH"):
+        text = text.replace(f"{code} unconfirmed", _risen(code))
+    return spelled_out(_CALL_IN_TEXT.sub(lambda found: with_code(CALLS, found[0]), text))
 
 
 def analyte_name(code: str) -> str:
@@ -268,7 +276,7 @@ def call_of(axis: Axis) -> str:
 def _risen(call: str) -> str:
     """One sample is no progression (clinical.md VEGF-1, 12.3)."""
     what = "VEGF has risen" if call == "PDV" else "M-protein has risen, or the original band may be back"
-    return f"{what} (candidate {call}), not confirmed: a second sample decides"
+    return f"{what} ({call} unconfirmed): a second sample decides"
 
 
 def _nothing_proven(axis: Axis) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from refrain.contracts.events import Axis, Point
+from refrain.contracts.events import Axis, Point, ResponseAssessed
 from services.chart.domain.context import Bar
 from services.chart.domain.course_words import COMPONENT_STATES, SPECIMENS, in_words
 from services.chart.domain.views import ResultRow, SeriesView, VersionRow
@@ -31,6 +32,8 @@ class Curve:
     unit: str
     series: tuple[SeriesView, ...]
     """Each drawn apart; every result in ``unit``, oldest first."""
+    parts: tuple[str, ...]
+    """What tells series of equal source apart, such as the lesion; empty texts where nothing needs to."""
     old: Mapping[UUID, Sequence[VersionRow]]
     """Of a corrected result the versions that no longer count and had another value."""
     axis: Axis | None
@@ -43,6 +46,11 @@ class Curve:
         """Positive or negative instead of numbers."""
         rows = [row for view in self.series for row in view.results]
         return any(row.nominal for row in rows) and not any(row.number is not None for row in rows)
+
+    @property
+    def joinable(self) -> bool:
+        """More than one series that a person may say is one."""
+        return len({view.series for view in self.series if view.series}) > 1
 
     @property
     def baseline(self) -> Point | None:
@@ -76,6 +84,37 @@ class Mark:
     """None for a value that was corrected."""
 
 
+def curve_of(
+    analyte: str, found: Sequence[SeriesView], *, lesions: Mapping[UUID, str], old: Mapping[UUID, Sequence[VersionRow]],
+    course: ResponseAssessed | None, bars: Sequence[Bar], zone: ZoneInfo,
+) -> Curve:  # fmt: skip
+    """The curve of an analyte's series. ``lesions``: of results that are one lesion each, which one."""
+    series = [each for view in found for each in _by_lesion(view, lesions)]
+    rows = {row.result for view in found for row in view.results}
+    units = {row.unit for view in found for row in view.results if row.unit}
+    return Curve(
+        analyte=analyte, name=found[0].name if found else analyte, unit=min(units, default=""),
+        series=tuple(view for view, _ in series), parts=tuple(part for _, part in series), old=old,
+        axis=_axis_on(course, rows), bars=tuple(bars), zone=zone,
+    )  # fmt: skip
+
+
+def _by_lesion(view: SeriesView, lesions: Mapping[UUID, str]) -> Iterator[tuple[SeriesView, str]]:
+    """One series for each lesion: a line never joins two of them."""
+    for lesion in sorted({lesions.get(row.result, "") for row in view.results}):
+        mine = tuple(row for row in view.results if lesions.get(row.result, "") == lesion)
+        yield replace(view, results=mine), f"lesion {lesion}" if lesion else ""
+
+
+def _axis_on(course: ResponseAssessed | None, rows: AbstractSet[UUID]) -> Axis | None:
+    """The axis of the newest line whose baseline or nadir is among the results."""
+    for line in sorted(course.lines if course else (), key=lambda line: (line.start, line.line), reverse=True):
+        for axis in line.axes.values():
+            if any(point is not None and point.result in rows for point in (axis.baseline, axis.nadir)):
+                return axis
+    return None
+
+
 def drawable(row: ResultRow) -> bool:
     """Whether a result has a place on a curve: a value that was read, and a collection time that is known."""
     read = row.number is not None or row.nominal is not None
@@ -84,7 +123,8 @@ def drawable(row: ResultRow) -> bool:
 
 def labels(curve: Curve) -> tuple[str, ...]:
     """The series by what makes them one: specimen, method, laboratory; of equal ones also since when."""
-    plain = [_label(view) for view in curve.series]
+    parts = zip(curve.series, curve.parts, strict=True)
+    plain = [", ".join(text for text in (part, _label(view)) if text) for view, part in parts]
     often = Counter(plain)
     dated = [
         f"{text}, from {curve.day(view.results[0].collected_at)}" if often[text] > 1 and view.results else text
