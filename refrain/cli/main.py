@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from refrain.cli.commands import assess, demo, down, explain, logs, record, send, status, translate, up
+from refrain.cli.commands import (
+    assess,
+    codes,
+    demo,
+    down,
+    explain,
+    logs,
+    quarantine,
+    record,
+    send,
+    status,
+    translate,
+    up,
+)
 
 app = typer.Typer(
     name="refrain",
@@ -30,6 +43,8 @@ app.command("demo", rich_help_panel=STACK)(demo.demo)
 app.command("send", rich_help_panel=FACTS)(send.send)
 app.command("record", rich_help_panel=FACTS, epilog=record.EPILOG)(record.record)
 app.command("explain", rich_help_panel=FACTS)(explain.explain)
+app.add_typer(quarantine.app, name="quarantine", rich_help_panel=FACTS)
+app.add_typer(codes.app, name="codes", rich_help_panel=FACTS)
 app.command("translate", rich_help_panel=FILES)(translate.translate)
 app.command("assess", rich_help_panel=FILES)(assess.assess)
 

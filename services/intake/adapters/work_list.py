@@ -142,6 +142,8 @@ def keep(connection: Connection, kept: Sequence[Kept]) -> None:
 
 def came_again(connection: Connection, kept: Sequence[Kept], at: datetime) -> None:
     """Opens again what somebody closed because a corrected message would come, now that the same one came."""
+    if not kept:
+        return
     ids = [str(one.entry.event_id) for one in kept]
     waiting = select(UNUSABLE.c.event_id).where(UNUSABLE.c.event_id.in_(ids), UNUSABLE.c.resolution == SENDER_RESENDS)
     for event_id in connection.execute(waiting).scalars().all():
