@@ -66,15 +66,27 @@ class Outbox:
         self._me = str(uuid4())
 
     async def run(self, until: asyncio.Event) -> None:
-        """Until told to stop. Kafka or the database being away is waited for."""
+        """Until told to stop; Kafka or the database being away is waited for. What is left then goes at the end."""
+        answered = True
         while not until.is_set():
-            try:
-                seconds = 0.0 if await asyncio.to_thread(self.turn) else TURN_SECONDS
-            except (KafkaError, SQLAlchemyError) as error:
-                log.warning("actions wait to be published", extra={"reason": type(error).__name__})
-                seconds = AGAIN_SECONDS
-            if seconds:
-                await pause(until, seconds)
+            answered, seconds = await self._attempt()
+            await pause(until, seconds)
+        seconds = 0.0
+        while answered and not seconds:
+            answered, seconds = await self._attempt()
+        try:
+            await asyncio.to_thread(self.let_go)
+        except SQLAlchemyError as error:
+            log.warning("the outbox was not handed over", extra={"reason": type(error).__name__})
+
+    async def _attempt(self) -> tuple[bool, float]:
+        """Whether Kafka and the database answered, and how long to wait before the next one."""
+        try:
+            published = await asyncio.to_thread(self.turn)
+            return True, 0.0 if published else TURN_SECONDS
+        except (KafkaError, SQLAlchemyError) as error:
+            log.warning("actions wait to be published", extra={"reason": type(error).__name__})
+            return False, AGAIN_SECONDS
 
     def turn(self) -> int:
         """Publish what waits, at most :data:`AT_ONCE`; how many. KafkaError when Kafka did not take all of it."""

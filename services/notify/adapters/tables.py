@@ -72,6 +72,17 @@ CHANGES = Table(
 )
 """The newest change number. Whoever takes numbers holds the row until its commit: numbers appear in order."""
 
+POSITIONS = Table(
+    "position",
+    METADATA,
+    Column("cluster", String(64), primary_key=True),
+    Column("topic", String(120), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("following", BigInteger, nullable=False),
+)
+"""Where reading goes on: written with the threads, so that a database that was lost or restored reads again what it
+lacks, whatever the consumer group remembers."""
+
 DELIVERIES = Table(
     "delivery",
     METADATA,

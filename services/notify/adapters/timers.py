@@ -77,6 +77,8 @@ class Timers:
 
 async def pause(until: asyncio.Event, seconds: float) -> None:
     """Wait, but not longer than until the stop."""
+    if not seconds:
+        return
     try:
         await asyncio.wait_for(until.wait(), seconds)
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""Threads, their changes, deliveries, actions, requests, channels, and work that one replica holds."""
+"""Threads, their changes, the place in the log, deliveries, actions, requests, channels, work that is held."""
 
 from __future__ import annotations
 
@@ -76,6 +76,13 @@ def _threads() -> None:
         sa.Column("newest", sa.BigInteger, nullable=False),
         sa.Column("seen_at", sa.BigInteger, nullable=False),
     )
+    op.create_table(
+        "position",
+        sa.Column("cluster", sa.String(64), primary_key=True),
+        sa.Column("topic", sa.String(120), primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("following", sa.BigInteger, nullable=False),
+    )
 
 
 def _deliveries() -> None:
@@ -131,5 +138,5 @@ def _partial(name: str, table: str, columns: list[str], where: sa.ColumnElement[
 
 
 def downgrade() -> None:
-    for table in ("hold", "channel", "request", "action", "delivery", "changes", "thread"):
+    for table in ("hold", "channel", "request", "action", "delivery", "position", "changes", "thread"):
         op.drop_table(table)
