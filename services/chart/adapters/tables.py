@@ -143,6 +143,7 @@ COURSES = Table(
     Column("patient_key", EXACT, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("event", ID, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
     Column("payload", Text, nullable=False),
 )
 MOMENTS = Table(
@@ -161,7 +162,8 @@ CARE_EVENTS = Table(
     metadata,
     Column("event", ID, primary_key=True),
     Column("patient_key", EXACT, nullable=False, index=True),
-    Column("payload", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False, comment="JSON, as on Kafka"),
 )
 ALERT_EVENTS = Table(
     "alert_events",
@@ -169,6 +171,7 @@ ALERT_EVENTS = Table(
     Column("event", ID, primary_key=True),
     Column("alert", ID, nullable=False, index=True),
     Column("patient_key", EXACT, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
     Column("payload", Text, nullable=False),
 )
 RETRACTED_WITH = Table(
@@ -177,15 +180,16 @@ RETRACTED_WITH = Table(
     Column("alert", ID, primary_key=True),
     Column("event", ID, primary_key=True, comment="the event of another alert that took this one back too"),
 )
-ALERT_ACTIONS = Table(
+ACTIONS = Table(
     "alert_actions",
     metadata,
     Column("event", ID, primary_key=True),
     Column("alert", ID, nullable=False, index=True),
     Column("patient_key", EXACT, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
     Column("payload", Text, nullable=False),
 )
-ALERTS = Table(
+ALERT_ROWS = Table(
     "alerts",
     metadata,
     Column("alert", ID, primary_key=True),

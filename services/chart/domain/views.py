@@ -138,7 +138,7 @@ class ResultRow:
         """Value and unit as people read them: the judged number where there is one, else what came."""
         if self.number is None:
             return self.text
-        return f"{self.comparator or ''}{self.number} {self.unit or ''}".strip()
+        return f"{self.comparator or ''}{self.number:f} {self.unit or ''}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ def _course() -> None:
         sa.Column("patient_key", _exact(), primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("event", sa.String(36), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
     )
     op.create_table(
@@ -177,7 +178,8 @@ def _course() -> None:
         "care_events",
         sa.Column("event", sa.String(36), primary_key=True),
         sa.Column("patient_key", _exact(), nullable=False),
-        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("recorded_at", sa.BigInteger, nullable=False),
+        sa.Column("payload", sa.Text, nullable=False, comment="JSON, as on Kafka"),
     )
     op.create_index("ix_care_events_patient_key", "care_events", ["patient_key"])
 
@@ -188,6 +190,7 @@ def _alerts() -> None:
         sa.Column("event", sa.String(36), primary_key=True),
         sa.Column("alert", sa.String(36), nullable=False),
         sa.Column("patient_key", _exact(), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
     )
     op.create_index("ix_alert_events_alert", "alert_events", ["alert"])
@@ -203,6 +206,7 @@ def _alerts() -> None:
         sa.Column("event", sa.String(36), primary_key=True),
         sa.Column("alert", sa.String(36), nullable=False),
         sa.Column("patient_key", _exact(), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
     )
     op.create_index("ix_alert_actions_alert", "alert_actions", ["alert"])
@@ -294,3 +298,4 @@ def _reading() -> None:
         sa.Column("name", sa.Text, nullable=False, comment="the Kafka log that everything here was read from"),
         sa.Column("change", sa.BigInteger, nullable=False, comment="number of the newest change; only grows"),
     )
+    op.execute("insert into log (id, name, change) values (1, '', 0)")
