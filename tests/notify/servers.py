@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -100,6 +100,8 @@ class Receiver:
         self.repeats = 0
         self.rejected: list[str] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
+        self.mood: Callable[[], tuple[int, dict[str, str]] | None] = lambda: None
+        """Asked for each good message: an answer in place of taking it, or None."""
         self.requests: list[tuple[dict[str, str], bytes]] = []
 
     def take(self, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
@@ -112,6 +114,8 @@ class Receiver:
             except WebhookVerificationError as error:
                 self.rejected.append(str(error))
                 return 400, {}
+            if bad := self.mood():
+                return bad
             if headers["webhook-id"] in self.seen:
                 self.repeats += 1
             self.seen.setdefault(headers["webhook-id"], content)
