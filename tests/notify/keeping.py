@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from refrain.contracts.events import Actor, AlertAction
+from refrain.contracts.events import Actor, AlertAction, AlertRaised
+from refrain.contracts.topics import ALERTS
+from refrain.runtime.consume import Batch
 from refrain.runtime.database import open_database
+from refrain.runtime.incoming import decode
+from services.notify.adapters.alerts_in import AlertsIn
 from services.notify.adapters.desk import Desk, Step
+from services.notify.adapters.queries import Queries
 from services.notify.adapters.store import SERVICE, Store
 from services.notify.domain.happenings import Outcome
 from services.notify.domain.roster import Roster, load
 from services.notify.domain.thread import Message, Thread
-from tests.notify.telling import NOON, PATIENT, an_id
+from tests.notify.telling import NOON, PATIENT, a_thread, an_id, evidence
 
 CLUSTER = "cluster-1"
 TEXT = """
@@ -108,3 +114,61 @@ def delivered(message: Message, number: int) -> Message:
 
 def ids(threads: Sequence[Thread]) -> list[UUID]:
     return [thread.alert for thread in threads]
+
+
+def issued(number: int = 1, *, fact: type[Any] = AlertRaised, sequence: int = 0, **more: Any) -> Any:
+    """An event of the alert with this number; by default a critical result is raised at noon."""
+    tier = more.get("tier", "P1")
+    event = {
+        "patient": PATIENT, "occurred_at": NOON, "recorded_at": NOON, "trace": "trace",
+        "alert": a_thread(number).alert, "kind": "CRITICAL_RESULT" if tier == "P1" else "VEGF_RISE_WATCH",
+        "tier": tier, "due_hours": 72 if tier == "P2" else None, "subject": "VEGF", "episode": an_id("episode", number),
+        "text": "VEGF 871.5 pg/mL: beyond the limit", "evidence": (evidence("871.5 pg/mL"),), "at": NOON,
+        "sequence": sequence,
+    }  # fmt: skip
+    return fact.model_validate(event | more).identified()
+
+
+def arrived(*events: Any, partition: int = 0, offset: int = 0) -> Batch:
+    """A batch as the consumer hands it over: real bytes, decoded."""
+    messages = [
+        KafkaRecord(ALERTS.name, partition, offset + place, event.patient.key.encode(), ALERTS.encode(event))
+        for place, event in enumerate(events)
+    ]
+    facts, poison = decode({ALERTS.name: ALERTS}, messages)
+    assert not poison
+    place = ALERTS.name, partition
+    return Batch(tuple(facts), {place: offset}, {place: offset + len(events)})
+
+
+@dataclass(frozen=True)
+class KafkaRecord:
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def take(store: Store, *events: Any, now: Callable[[], datetime] = Clock()) -> None:  # noqa: B008 - never moved
+    AlertsIn(store, now)(arrived(*events))
+
+
+def thread_of(store: Store, number: int = 1) -> Thread:
+    thread = Queries(store).thread(a_thread(number).alert)
+    assert thread is not None
+    return thread
+
+
+def done(store: Store, number: int = 1) -> list[str]:
+    """What was done about an alert, in order."""
+    return [action.body.type for action in Queries(store).actions(a_thread(number).alert)]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Blocking; the time is only there to end a test that would never end."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

@@ -1,7 +1,7 @@
 """Timers: whoever finds a thread's ``wake_at`` passed advances it, and moves ``wake_at`` in the same transaction.
 
-So a timer survives a restart, and fires once with any number of replicas. After a long stop each alert takes the one
-step that is due, at the time it is now; the next level gets its whole time to answer, as if it had been told in time.
+So a timer survives a restart, and fires once with any number of replicas. After a long stop an alert takes every step
+whose time has passed in one happening: each level that should know by now is told once, then the usual pauses follow.
 """
 
 from __future__ import annotations
