@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -17,6 +18,7 @@ from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.application import create_application
 from services.chart.adapters.web.building import build_console
 from services.chart.adapters.web.console import Console
+from services.chart.adapters.web.pages import ROUTERS
 from services.chart.adapters.web.roles import Role
 from services.chart.adapters.web.security import cookie_name
 from services.chart.adapters.web.sessions import csrf_of
@@ -65,13 +67,16 @@ def client_as(console: Console) -> Iterator[ClientAs]:
     """``client_as("clinician")``: a browser with somebody of that role signed in (their id is the role's name).
 
     ``client_as(None)`` is nobody. ``client_as("viewer", console=other)`` for a console of the test's own. The CSRF
-    token is a header of every request, as htmx sends it, and ``client.csrf`` for forms.
+    token is a header of every request, as htmx sends it, and ``client.csrf`` for forms. ``routers`` are served in place
+    of the console's own pages.
     """
     with ExitStack() as stack:
 
-        def client(role: str | None, *, console: Console = console) -> TestClient:
+        def client(
+            role: str | None, *, console: Console = console, routers: Iterable[APIRouter] = ROUTERS
+        ) -> TestClient:
             made = TestClient(
-                create_application(console), base_url="http://console.test", raise_server_exceptions=False,
+                create_application(console, routers), base_url="http://console.test", raise_server_exceptions=False,
                 follow_redirects=False,
             )  # fmt: skip
             if role is not None:
