@@ -14,7 +14,7 @@ from services.notify.adapters.queries import Queries
 from services.notify.adapters.store import Store
 from services.notify.adapters.timers import ASIDE, Timers
 from services.notify.domain.happenings import Outcome
-from tests.notify.keeping import Clock, a_store, done, issued, put, take, thread_of
+from tests.notify.keeping import Clock, a_store, done, issued, put, take, thread_of, wait_for
 
 
 class Failures:
