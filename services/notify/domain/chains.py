@@ -31,6 +31,8 @@ P3_LEVELS = (span("0 h"),)
 """The weekly digest; nothing waits. clinical.md 17.2: UNV."""
 P3_UNREAD = timedelta(days=14)
 """Unread for so long: first in the next digest. clinical.md 17.2: UNV."""
+DIGEST_SLACK = timedelta(hours=12)
+"""A digest is told some time after its hour; the one two weeks later must not be missed by that. Ours."""
 
 P1_READ_BACK = span("15 min")
 """From acknowledgement to a reminder to read back, and as long again to escalation. Ours, POLICY, UNV."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from services.notify.domain.chains import P3_UNREAD
+from services.notify.domain.chains import DIGEST_SLACK, P3_UNREAD
 from services.notify.domain.roster import Roster
 from services.notify.domain.thread import Thread
 from services.notify.domain.turn import Turn
@@ -58,10 +58,10 @@ def _read_back(thread: Thread, roster: Roster) -> tuple[datetime, datetime]:
 
 
 def _read_once_more(thread: Thread) -> datetime | None:
-    """A P3 that was told and that nobody acknowledged for two weeks is shown first in the digest after that."""
+    """A P3 that was told and that nobody acknowledged for two weeks is shown first in the digest then."""
     if thread.tier != "P3" or thread.state != "delivered" or thread.resent or not thread.told or not thread.live:
         return None
-    return max(entry.at for entry in thread.told) + P3_UNREAD
+    return max(entry.at for entry in thread.told) + P3_UNREAD - DIGEST_SLACK
 
 
 def shift(thread: Thread, by: timedelta) -> dict[str, object]:
