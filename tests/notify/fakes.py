@@ -61,7 +61,7 @@ class FakeDeliveries:
                 for row in self.rows.values()
                 if self._free(row, now) and channel in (None, row.due.message.to.channel)
             ]
-            found.sort(key=lambda row: (URGENCY.index(row.due.message.tier), row.next_try_at))
+            found.sort(key=lambda row: (URGENCY.index(row.due.message.tier), row.next_try_at, _name(row.due)))
             found = found[:limit]
             noted = {row.due.bundle for row in found if row.due.bundle}
             new = {_group(row.due) for row in found if not row.due.bundle}
@@ -187,3 +187,7 @@ def held_by(gate: Event) -> Callable[..., None]:
         assert gate.wait(60)
 
     return hold
+
+
+def _name(due: Due) -> str:
+    return str(due.message.delivery)
