@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.notify.adapters.channels import ChannelsUnusable, build_channels
+from services.notify.adapters.channels import ChannelsUnusable, build_channels, setting_problems
+from services.notify.domain.roster import load
 from tests.notify.servers import Authority
 from tests.notify.telling import a_roster
 
@@ -78,3 +79,8 @@ def test_all_problems_are_said_at_once() -> None:
     with pytest.raises(ChannelsUnusable) as unusable:
         build_channels(a_roster({"a": {"type": "webhook"}, "b": {"type": "apprise"}}), {})
     assert len(unusable.value.problems) == 2
+
+
+def test_the_example_of_a_roster_names_settings_that_exist() -> None:
+    example = Path(__file__).parents[2] / "services" / "notify" / "roster.example.yaml"
+    assert list(setting_problems(load(example.read_text(encoding="utf-8")))) == []

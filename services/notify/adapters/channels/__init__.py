@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -15,7 +15,6 @@ from services.notify.adapters.channels.settings import (
     SmtpSettings,
     WebhookSettings,
 )
-from services.notify.domain.people import Channel as Declared
 from services.notify.domain.roster import Roster
 
 CHANNELS: dict[str, type[ChannelSettings]] = {
@@ -43,26 +42,31 @@ class ChannelsUnusable(ValueError):
 
 def build_channels(roster: Roster, environment: Environment) -> Mapping[str, Route]:
     """Every channel of the roster by its name; ChannelsUnusable with all that is wrong. Nothing is connected yet."""
+    problems = list(setting_problems(roster))
     built: dict[str, Route] = {}
-    problems: list[str] = []
     for name, declared in roster.channels.items():
         try:
-            built[name] = _route(name, declared, environment)
-        except ValidationError as error:
-            for fault in error.errors(include_url=False, include_context=False, include_input=False):
-                place = ".".join(map(str, ("channels", name, *fault["loc"])))
-                problems.append(f"{place}: {fault['msg']}")
-        except (ValueError, OSError) as error:  # OSError: a ca_file that cannot be read
-            said = str(error) if type(error) is ValueError else "ca_file is no readable PEM of an authority: correct it"
-            problems.append(f"channels.{name}: {said}")
+            settings = CHANNELS[declared.type].model_validate(declared.settings)
+            built[name] = Route(settings.build(name, declared.detail, environment), settings)
+        except ValidationError:
+            continue  # said above
+        except ValueError as error:
+            problems.append(f"channels.{name}: {error}")
+        except OSError:
+            problems.append(f"channels.{name}: ca_file is no readable PEM of an authority: correct it")
     if problems:
         raise ChannelsUnusable(tuple(problems))
     return built
 
 
-def _route(name: str, declared: Declared, environment: Environment) -> Route:
-    settings = CHANNELS[declared.type].model_validate(declared.settings)
-    return Route(settings.build(name, declared.detail, environment), settings)
+def setting_problems(roster: Roster) -> Iterator[str]:
+    """What is wrong with the channels' settings as they are written; secrets are not looked for."""
+    for name, declared in roster.channels.items():
+        try:
+            CHANNELS[declared.type].model_validate(declared.settings)
+        except ValidationError as error:
+            for fault in error.errors(include_url=False, include_context=False, include_input=False):
+                yield f"{'.'.join(map(str, ('channels', name, *fault['loc'])))}: {fault['msg']}"
 
 
-__all__ = ["CHANNELS", "Channel", "ChannelsUnusable", "DeliveryFailed", "Route", "build_channels"]
+__all__ = ["CHANNELS", "Channel", "ChannelsUnusable", "DeliveryFailed", "Route", "build_channels", "setting_problems"]
