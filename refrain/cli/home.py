@@ -42,6 +42,20 @@ class Home:
         return self.path / "inbox"
 
     @property
+    def mailbox(self) -> Path:
+        """What notify would have sent, one file each."""
+        return self.path / "mailbox"
+
+    @property
+    def mailbox_secret(self) -> Path:
+        return self.path / "mailbox.secret"
+
+    @property
+    def roster(self) -> Path:
+        """Who is told: the roster of the package with this home's mailbox in it."""
+        return self.path / "roster.yaml"
+
+    @property
     def ports(self) -> Path:
         """One JSON file per process, written by the process itself when it listens."""
         return self.path / "ports"
@@ -77,6 +91,15 @@ class Home:
         path = self.path / f"{name}.json"
         path.with_suffix(".tmp").write_text(json.dumps(content, indent=1) + "\n")
         path.with_suffix(".tmp").replace(path)
+
+    def remember_secret(self, name: str, content: Any) -> None:
+        """As :meth:`remember`, readable by its owner only from the first byte on."""
+        path = self.path / f"{name}.json"
+        draft = path.with_suffix(".tmp")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(json.dumps(content, indent=1) + "\n")
+        draft.replace(path)
 
     def recall(self, name: str) -> Any:
         """What was remembered under a name, or None."""
