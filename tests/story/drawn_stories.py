@@ -239,7 +239,8 @@ class Stream:
         if isinstance(event, Alert):
             self.alerts.append(event)
         for service in topic.read_by:
-            self.queues[service, topic.name].append(event)
+            if (service, topic.name) in self.queues:
+                self.queues[service, topic.name].append(event)
 
     def waiting(self) -> list[tuple[str, str]]:
         return [place for place, queue in self.queues.items() if queue]
