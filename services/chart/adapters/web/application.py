@@ -17,7 +17,7 @@ from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.gate import PUBLIC, SAFE, Gate
 from services.chart.adapters.web.pages import ROUTERS
 from services.chart.adapters.web.render import STATIC
-from services.chart.adapters.web.roles import May
+from services.chart.adapters.web.roles import May, Role
 from services.chart.adapters.web.security import Headers
 
 
@@ -61,21 +61,22 @@ def every_route(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
             yield route
 
 
-def permissions_of(route: APIRoute) -> set[str]:
-    """What somebody needs for a route, as its dependencies say."""
+def roles_of(route: APIRoute) -> frozenset[Role]:
+    """Whose requests a route takes, as its dependencies say; nobody's when they name no permission."""
 
-    def within(dependant: Any) -> Iterator[str]:
+    def within(dependant: Any) -> Iterator[frozenset[Role]]:
         if isinstance(dependant.call, May):
-            yield dependant.call.permission
+            yield dependant.call.roles
         for inner in dependant.dependencies:
             yield from within(inner)
 
-    return set(within(route.dependant))
+    named = list(within(route.dependant))
+    return frozenset.intersection(*named) if named else frozenset()
 
 
 def _check(router: APIRouter) -> None:
     for route in every_route(router.routes):
         if not isinstance(route, APIRoute):
             raise Unguarded(f"{route} is not a page")
-        if route.path not in PUBLIC and not set(route.methods or ()) <= SAFE and not permissions_of(route):
+        if route.path not in PUBLIC and not set(route.methods or ()) <= SAFE and not roles_of(route):
             raise Unguarded(f"{route.path} changes something and names no permission")

@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 Permission = Literal[
-    "see", "own_account", "acknowledge_ward", "acknowledge_laboratory", "record_care", "review_repairs",
+    "see", "own_account", "answer", "acknowledge_ward", "acknowledge_laboratory", "record_care", "review_repairs",
     "see_quarantine", "resolve_quarantine", "map_codes", "see_dead_letters", "manage_users", "see_looks",
 ]  # fmt: skip
 
@@ -31,6 +31,7 @@ ADMINISTRATION = frozenset({Role.ADMINISTRATOR})
 PERMISSIONS: dict[Permission, frozenset[Role]] = {
     "see": EVERYBODY,  # patients, alerts, why, feed status
     "own_account": EVERYBODY,  # sign out, change the own password
+    "answer": WARD | LABORATORY,  # alerts of one kind or the other
     "acknowledge_ward": WARD,  # answer P1, P2 and P3
     "acknowledge_laboratory": LABORATORY,  # answer data-quality alerts
     "record_care": WARD,
