@@ -35,11 +35,16 @@ CALLS: Mapping[str, str] = {
     "mixed": "some features better, others worse",
 }
 
+SUBJECTS: Mapping[str, str] = {
+    "HEMATOLOGIC": "hematologic axis", "PET": "PET axis", "CLINICAL": "clinical axis", "RECHECK": "what is due",
+}  # fmt: skip
+"""What an alert is about where it is no analyte."""
+
 ASSESSABILITY: Mapping[str, str] = {
     "ASSESSED": "graded",
     "NOT_ASSESSABLE": "cannot be graded with this baseline",
-    "INCOMPLETE": "not decided: something is missing that could decide it",
-    "INDETERMINATE": "not decided: there are data, and they do not settle it",
+    "INCOMPLETE": "something is missing that could decide it",
+    "INDETERMINATE": "there are data, and they do not settle it",
     "NE": "nothing collected on this axis",
 }
 
@@ -57,7 +62,7 @@ LEVELS: Mapping[str, str] = {
     "INDETERMINATE": "not settled by the data",
 }
 
-REASONS: Mapping[str, str] = {
+NOT_CALLED: dict[str, str] = {
     "NO_BASELINE_IN_SERIES": "no baseline in this series",
     "BASELINE_NORMAL": "the baseline was normal",
     "BASELINE_NOT_QUANTIFIED": "the baseline was not measured as a number",
@@ -92,7 +97,7 @@ REASONS: Mapping[str, str] = {
 }
 """Why something is not called, or not flagged (clinical.md 10; RULE_SET_UNKNOWN and others as response adds them)."""
 
-HELD: Mapping[str, str] = {
+HELD: dict[str, str] = {
     "REVIEW_PENDING": "a repaired value waits for a person's review",
     "REVIEW_REJECTED": "a person rejected the repair",
     "DQ_DELTA": "more than tenfold from the result before, and unit or limits changed",
@@ -114,6 +119,9 @@ HELD: Mapping[str, str] = {
     "INTERFERENCE_DARATUMUMAB": "the band may be daratumumab",
 }
 """Why a result feeds no baseline, nadir, response or ladder (clinical.md 3.3)."""
+
+REASONS: Mapping[str, str] = HELD | NOT_CALLED
+"""Every code that says why something is not called, not flagged or not used."""
 
 CAVEATS: Mapping[str, str] = {
     "matrix_assumed": "specimen or method was not stated and is assumed to be that of the series",
@@ -251,9 +259,9 @@ def calls_in_words(text: str) -> str:
 
 
 def analyte_name(code: str) -> str:
-    """The catalogue's name; the code itself for what is not in the catalogue."""
+    """The catalogue's name, or that of an axis; the code itself for what is neither."""
     known = CATALOGUE.get(code)
-    return known.name if known else code
+    return known.name if known else SUBJECTS.get(code, code)
 
 
 def quality(code: str) -> str:
@@ -280,7 +288,9 @@ def _risen(call: str) -> str:
 
 
 def _nothing_proven(axis: Axis) -> str:
-    state = f"Nothing proven ({axis.call or axis.assessability}): {in_words(ASSESSABILITY, axis.assessability)}"
+    code = axis.call or axis.assessability
     if axis.candidate is None:
-        return state
-    return f"{state}. Still possible: {with_code(CALLS, axis.candidate)}, not confirmed"
+        return f"Nothing proven ({code}): {in_words(ASSESSABILITY, axis.assessability)}"
+    possible = with_code(CALLS, axis.candidate)
+    why = spelled_out(axis.why_not.get(axis.candidate, "")) or in_words(ASSESSABILITY, axis.assessability)
+    return f"{possible[:1].upper()}{possible[1:]} is a candidate, not confirmed: {why}. Nothing is proven ({code})"

@@ -20,7 +20,10 @@ from services.chart.domain.views import ResultRow, SeriesView
 Json = dict[str, Any]
 LOG_SPAN = 20
 """Where the highest value is this many times the lowest, the scale is logarithmic: drawing, no clinical limit."""
-MARGIN = timedelta(days=7)
+MARGIN, MARGIN_SHARE = timedelta(days=7), 25
+"""Room before the first and after the last result: a week, or the 25th part of the span where that is more."""
+SHORT_DAYS = 200
+DAYS, MONTHS = "%d %b %Y", "%b %Y"
 HEIGHT, WORDS_HEIGHT, ROW_HEIGHT = 220, 90, 22
 COLOURS = ("#174a7c", "#9a3412", "#0f5f4d", "#6b2a86", "#7a4f00", "#374151")
 SHAPES = ("circle", "square", "diamond", "triangle-right", "cross", "triangle-left")
@@ -70,15 +73,15 @@ def spec(curve: Curve) -> Json | None:
 def _results(curve: Curve, drawn: Sequence[Mark], extent: Extent) -> Json:
     names = labels(curve)
     x = {"field": "t", "type": "temporal", "scale": _time_scale(extent),
-         "axis": {"title": None, "labelAngle": 0, "labelOverlap": "greedy"}}  # fmt: skip
+         "axis": {"title": None, "labelAngle": 0, "labelOverlap": "greedy",
+                  "format": DAYS if extent.end - extent.start < timedelta(days=SHORT_DAYS) else MONTHS}}  # fmt: skip
     place = {"x": x, "y": _vertical(curve, extent)}
     colour, shape, dash = (_by_series(names, choices) for choices in (COLOURS, SHAPES, DASHES))
     dash["legend"] = None
     tooltip = {"field": "says", "type": "nominal"}
-    arrow = {"field": "kind", "type": "nominal", "legend": None,
-             "scale": {"domain": ["below", "above"], "range": ["triangle-down", "triangle-up"]}}  # fmt: skip
     values = [_value(mark, curve.zone) for mark in drawn]
     of_kind = {kind: [v for v in values if v["kind"] == kind] for kind in ("used", "held", "below", "above", "old")}
+    text: Json = {"type": "text", "fontSize": 12, "color": INK}
     point: Json = {"type": "point", "size": 60, "filled": False, "opacity": 1}
     layers = [
         *_band(curve, extent, place),
@@ -88,10 +91,15 @@ def _results(curve: Curve, drawn: Sequence[Mark], extent: Extent) -> Json:
         _layer(of_kind["used"], point | {"filled": True},
                place | {"color": colour, "shape": shape, "tooltip": tooltip}),
         _layer(of_kind["held"], point, place | {"color": colour, "shape": shape, "tooltip": tooltip}),
-        _layer([*of_kind["below"], *of_kind["above"]], point | {"size": 90, "strokeWidth": 2},
-               place | {"color": colour, "shape": arrow, "tooltip": tooltip}),
+        *(
+            _layer(of_kind[kind], point | {"size": 90, "strokeWidth": 2, "shape": shown},
+                   place | {"color": colour, "tooltip": tooltip})
+            for kind, shown in (("below", "triangle-down"), ("above", "triangle-up"))
+        ),
         _layer(of_kind["old"], point | {"color": GREY, "shape": "circle"}, place | {"tooltip": tooltip}),
-        _layer([v for v in values if v["sign"]], {"type": "text", "dy": -11, "fontSize": 12, "color": INK},
+        _layer([v for v in values if v["sign"] and v["kind"] != "old"], text | {"dy": -11},
+               place | {"text": {"field": "sign", "type": "nominal"}}),
+        _layer(of_kind["old"], text | {"dy": 14, "color": GREY},
                place | {"text": {"field": "sign", "type": "nominal"}}),
         *_rings(curve, values, place),
     ]  # fmt: skip
@@ -116,7 +124,7 @@ def _vertical(curve: Curve, extent: Extent) -> Json:
         return {"field": "v", "type": "nominal", "axis": {"title": None},
                 "scale": {"domain": ["POS", "IND", "NEG"]}}  # fmt: skip
     return {
-        "field": "v", "type": "quantitative", "axis": {"title": curve.unit or curve.name, "format": "~g"},
+        "field": "v", "type": "quantitative", "axis": {"title": curve.unit or curve.name},
         "scale": {"type": extent.scale, "domain": [extent.low, extent.high], "nice": False, "zero": False},
     }  # fmt: skip
 
@@ -131,12 +139,12 @@ def _rings(curve: Curve, values: Sequence[Json], place: Json) -> Iterator[Json]:
     """Rings with words around the baseline and the lowest value of the line."""
     words: dict[str, str] = {}
     for word, point in (("baseline", curve.baseline), ("lowest", curve.nadir)):
-        if point is not None:
+        if point is not None and not curve.summed:
             known = words.get(str(point.result))
             words[str(point.result)] = f"{known} and {word}" if known else word
     found = [value | {"word": words[value["id"]]} for value in values if value["id"] in words]
     yield _layer(found, {"type": "point", "size": 260, "filled": False, "color": INK, "strokeWidth": 1.5}, place)
-    yield _layer(found, {"type": "text", "dy": 18, "fontSize": 12, "fontWeight": "bold", "color": INK},
+    yield _layer(found, {"type": "text", "dy": -25, "fontSize": 12, "fontWeight": "bold", "color": INK},
                  place | {"text": {"field": "word", "type": "nominal"}})  # fmt: skip
 
 
@@ -157,13 +165,17 @@ def _intervals(view: SeriesView, curve: Curve, extent: Extent) -> Iterator[Json]
         if (at and _limits(rows[at - 1]) == _limits(row)) or _limits(row) == (None, None):
             continue
         following = next((later for later in rows[at + 1 :] if _limits(later) != _limits(row)), None)
-        start = _wall(row.collected_at, curve.zone) if at or not alone else extent.start.isoformat()
-        end = _wall((following or rows[-1]).collected_at, curve.zone)
-        if following is None and (alone or start == end):
-            end = extent.end.isoformat()
+        start = _local(row.collected_at, curve.zone) if at else _local(row.collected_at, curve.zone) - MARGIN
+        end = (
+            _local(following.collected_at, curve.zone)
+            if following
+            else _local(rows[-1].collected_at, curve.zone) + MARGIN
+        )
+        if alone:
+            start, end = (start if at else extent.start), (end if following else extent.end)
         low = extent.low if row.low is None else max(float(row.low), extent.low)
         high = extent.high if row.high is None else float(row.high)
-        yield {"t": start, "t2": end, "v": low, "v2": high, "says": _interval(row)}
+        yield {"t": start.isoformat(), "t2": end.isoformat(), "v": low, "v2": high, "says": _interval(row)}
 
 
 def _moments(curve: Curve, extent: Extent, x: Json) -> Iterator[Json]:
@@ -207,8 +219,9 @@ def _context(shown: Sequence[Bar], extent: Extent) -> Json:
 
 def _extent(curve: Curve, drawn: Sequence[Mark]) -> Extent:
     """Of the results: bars that go on beyond them are cut, so that a quiet line is not squeezed by an old one."""
-    times = [datetime.fromisoformat(_wall(mark.at, curve.zone)) for mark in drawn]
-    start, end = min(times) - MARGIN, max(times) + MARGIN
+    times = [_local(mark.at, curve.zone) for mark in drawn]
+    margin = max(MARGIN, (max(times) - min(times)) / MARGIN_SHARE)
+    start, end = min(times) - margin, max(times) + margin
     numbers = [float(mark.number) for mark in drawn if mark.number is not None]
     if not numbers:
         return Extent(start, end)
@@ -218,11 +231,10 @@ def _extent(curve: Curve, drawn: Sequence[Mark]) -> Extent:
     positive = [number for number in (*numbers, *limits) if number > 0]
     smallest = min((number for number in numbers if number > 0), default=0.0)
     if smallest and max(numbers) > LOG_SPAN * smallest:
-        return Extent(start, end, min(positive) / 1.5, top * 1.6, "log") if low > 0 else Extent(
-            start, end, low, top * 1.6, "symlog"
-        )  # fmt: skip
+        bottom, scale = (min(positive) / 1.5, "log") if low > 0 else (low, "symlog")
+        return Extent(start, end, bottom, top * 2.5, scale)
     bottom = min(0.0, low)
-    return Extent(start, end, bottom, bottom + (top - bottom) * 1.15 or 1.0)
+    return Extent(start, end, bottom, bottom + (top - bottom) * 1.3 or 1.0)
 
 
 def _time_scale(extent: Extent) -> Json:
@@ -230,8 +242,12 @@ def _time_scale(extent: Extent) -> Json:
 
 
 def _wall(at: datetime, zone: ZoneInfo) -> str:
+    return _local(at, zone).isoformat()
+
+
+def _local(at: datetime, zone: ZoneInfo) -> datetime:
     """The site's wall clock, written as UTC."""
-    return at.astimezone(zone).replace(tzinfo=UTC).isoformat()
+    return at.astimezone(zone).replace(tzinfo=UTC)
 
 
 def _start(day: date) -> datetime:

@@ -48,6 +48,11 @@ class Curve:
         return any(row.nominal for row in rows) and not any(row.number is not None for row in rows)
 
     @property
+    def summed(self) -> bool:
+        """Baseline and nadir are sums over the lesions of a scan, no mark of the drawing."""
+        return self.axis is not None and self.axis.axis == "PET"
+
+    @property
     def joinable(self) -> bool:
         """More than one series that a person may say is one."""
         return len({view.series for view in self.series if view.series}) > 1
@@ -177,12 +182,16 @@ def _old(version: VersionRow, series: str, curve: Curve) -> Mark | None:
 
 def describe(curve: Curve) -> str:
     """What the drawing shows: series by series the span with first and last value, the baseline and the nadir."""
-    said = [f"{curve.name} in {curve.unit}." if curve.unit and not curve.in_words else f"{curve.name}."]
+    name = curve.name[:1].upper() + curve.name[1:]
+    said = [f"{name} in {curve.unit}." if curve.unit and not curve.in_words else f"{name}."]
     for view, series in zip(curve.series, labels(curve), strict=True):
         rows = [row for row in view.results if drawable(row)]
         if rows:
-            said.append(f"{series}: {_how_many(len(rows))}, {_from_to(rows[0], rows[-1], curve)}.")
-    for word, point in (("Baseline", curve.baseline), ("Lowest value of the line", curve.nadir)):
+            said.append(
+                f"{series[:1].upper()}{series[1:]}: {_how_many(len(rows))}, {_from_to(rows[0], rows[-1], curve)}."
+            )
+    of = " (sum of the lesions)" if curve.summed else ""
+    for word, point in ((f"Baseline{of}", curve.baseline), (f"Lowest value of the line{of}", curve.nadir)):
         if point is not None and point.number is not None:
             said.append(f"{word} {point.comparator or ''}{point.number}, {curve.day(point.collected_at)}.")
     if any(curve.old.values()):

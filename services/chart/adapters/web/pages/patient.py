@@ -57,12 +57,13 @@ class LineView:
 
 
 @router.get("/patients/{chart_id}", response_class=HTMLResponse, dependencies=[Depends(looks_at("patient"))])
-async def patient_page(request: Request, chart_id: UUID, _: Reader, recorded: UUID | None = None) -> HTMLResponse:
+async def patient_page(request: Request, chart_id: UUID, person: Reader, recorded: UUID | None = None) -> HTMLResponse:
     """The screen; ``recorded`` is a care event that was recorded just now and may not be on it yet."""
     row = await patient_of(request, chart_id)
     console = console_of(request)
     standing = await asyncio.to_thread(_standing, console.read_model, row)
     lines = _lines(standing, request)
+    laboratory = person.may("acknowledge_laboratory")
     bars = context.bars(standing.care, console.site)
     analytes = list(dict.fromkeys(result.subject for result in standing.latest))
     first = [code for code in SHOWN_FIRST if code in analytes]
@@ -70,7 +71,7 @@ async def patient_page(request: Request, chart_id: UUID, _: Reader, recorded: UU
         request, "patient.html", patient=row, link=console.settings.link_to(row.patient), standing=standing,
         open_lines=[each for each in lines if not each.line.closed],
         closed_lines=[each for each in lines if each.line.closed],
-        waiting=[alert for alert in standing.alerts if alert.waiting],
+        waiting=[alert for alert in standing.alerts if alert.waiting and (alert.tier != "DQ" or laboratory)],
         questions=[alert for alert in standing.alerts if alert.tier == "DQ" and is_open(alert)],
         bars=bars, care=care_lines(standing.care), old=await old_values(request, standing.latest),
         curves=first[:CURVES_AT_ONCE], other_curves=[code for code in analytes if code not in first],

@@ -4,6 +4,7 @@
 
 const ROOM_FOR_LABELS = 190;
 const NARROWEST = 200;
+const NARROW = 420;
 const views = new WeakMap();
 
 const resized = new ResizeObserver((entries) => {
@@ -18,6 +19,9 @@ function draw(drawing) {
   const spec = JSON.parse(source.textContent);
   const width = Math.max(NARROWEST, drawing.clientWidth - ROOM_FOR_LABELS);
   for (const part of spec.vconcat) part.width = width;
+  if (width < NARROW) for (const layer of spec.vconcat.at(-1).layer) {
+    if (layer.encoding.fill) layer.encoding.fill.legend.columns = 1;
+  }
   const parsed = vega.parse(vegaLite.compile(spec, { logger: vega.logger(vega.Error) }).spec, null, { ast: true });
   views.get(drawing)?.view.finalize();
   drawing.querySelector(".plot")?.remove();
