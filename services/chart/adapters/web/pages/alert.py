@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -56,7 +57,7 @@ async def show(
     """The page, after a refused answer with what is wrong and what was filled in."""
     context = await _answering(request, view.row) | {
         "view": view, "tiers": words.TIERS,
-        "problem": problem, "filled": filled or {}, "back": "alert",
+        "problem": problem, "filled": defaultdict(str, filled or {}), "back": "alert",
     }  # fmt: skip
     return render(request, "alert.html", status, **context)
 
@@ -68,7 +69,7 @@ async def _answering(request: Request, row: AlertRow) -> dict[str, Any]:
         "row": row, "kind": kind_of(row.kind), "reasons": REASONS, "words": words,
         "snoozes": words.SNOOZES[row.tier], "mine": person.may(permission_for(row)), "people": (), "away": "",
         "request_ids": {name: str(uuid4()) for name in ("acknowledge", "read_back", "snooze", "reassign")},
-        "problem": "", "filled": {},
+        "problem": "", "filled": defaultdict(str),
     }  # fmt: skip
     if row.waiting and context["mine"]:
         answer = await answered(request.app.state.console.clients.notify.ListPeople(ListPeopleRequest()))

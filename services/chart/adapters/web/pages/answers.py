@@ -26,7 +26,7 @@ from services.chart.adapters.web.audit import look
 from services.chart.adapters.web.clients import actor, sentence
 from services.chart.adapters.web.pages.alert import found, permission_for, show
 from services.chart.adapters.web.render import render
-from services.chart.adapters.web.roles import NotAllowed, Person, signed_in
+from services.chart.adapters.web.roles import NotAllowed, Person, may, signed_in
 from services.chart.domain import worklist_words as words
 from services.chart.domain.views import AlertRow
 
@@ -36,10 +36,8 @@ Text = Annotated[str, Form(max_length=1000)]
 Id = Annotated[UUID, Form()]
 
 
-async def answering(request: Request, alert: UUID, person: Annotated[Person, Depends(signed_in)]) -> AlertRow:
-    """Dependency: the alert, if the person may answer it. NotAllowed before anything is said about it."""
-    if not (person.may("acknowledge_ward") or person.may("acknowledge_laboratory")):
-        raise NotAllowed("acknowledge_ward")
+async def answering(request: Request, alert: UUID, person: Annotated[Person, Depends(may("answer"))]) -> AlertRow:
+    """Dependency: the alert, if the person may answer one of its tier."""
     row: AlertRow | None = await asyncio.to_thread(request.app.state.console.read_model.alert_row, alert)
     if row is None:
         raise HTTPException(404, "There is no such alert here.")
