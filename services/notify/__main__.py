@@ -77,6 +77,7 @@ class Process:
         self._settings = settings
         self._store = store
         self._routes = routes
+        self._deliveries = DeliveryLog(store)
         self._answers = Answers(store, _now)
         alerts_in = AlertsIn(store, _now)
         self._consumer = Consumer(
@@ -110,6 +111,7 @@ class Process:
         log.info("listening", extra={"port": ports})
         pulse = asyncio.create_task(self._pulse())
         await self._app.run(until)
+        self._give_back()
         pulse.cancel()
         await self._grpc.stop()
         if self._http:
@@ -128,9 +130,13 @@ class Process:
         if settings.chart:
             stub = chart_pb2_grpc.ChartServiceStub(open_channel(settings.chart, settings.client_tls))
             contexts = ChartContexts(stub, lambda outcome: metrics.CONTEXTS.labels(outcome).inc())
-        return Dispatcher(
-            DeliveryLog(self._store), self._routes, roster, contexts, _now, console_url=settings.console_url
-        )
+        return Dispatcher(self._deliveries, self._routes, roster, contexts, _now, console_url=settings.console_url)
+
+    def _give_back(self) -> None:
+        try:
+            self._deliveries.leave()
+        except SQLAlchemyError as error:
+            log.warning("what is on loan will be free in a while", extra={"reason": type(error).__name__})
 
     def _down(self, states: Collection[ChannelState]) -> Collection[str]:
         """Channels that the dispatcher would go around."""

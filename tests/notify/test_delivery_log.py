@@ -11,7 +11,7 @@ import pytest
 
 from refrain.contracts.events import PatientId
 from services.notify.adapters.deliveries import ChannelState, Deliveries, Due
-from services.notify.adapters.delivery_log import DeliveryLog
+from services.notify.adapters.delivery_log import ALIVE_SECONDS, DeliveryLog
 from services.notify.adapters.store import Store
 from services.notify.domain.happenings import Outcome
 from services.notify.domain.thread import Message
@@ -64,12 +64,39 @@ def test_a_delivery_is_lent_when_its_time_has_come_and_to_one_only(store: Store,
     assert log.due_channels(at) == []
 
 
-def test_a_loan_ends_when_whoever_had_it_was_killed(store: Store, log: Deliveries) -> None:
+def test_a_loan_ends_after_its_time(store: Store, log: Deliveries) -> None:
     queue(store, a_message(a_thread(1)))
     log.lease(NOON, 10, 30)
     assert keys(log.lease(NOON + later(29), 10, 30)) == []
     [due] = log.lease(NOON + later(30), 10, 30)
     assert due.attempts == 0
+
+
+def test_a_loan_ends_soon_when_whoever_had_it_was_killed(store: Store) -> None:
+    killed, other = DeliveryLog(store), DeliveryLog(store)
+    queue(store, a_message(a_thread(1)))
+    killed.lease(NOON, 10, 120)
+    assert other.due_channels(NOON + later(ALIVE_SECONDS - 0.1)) == []
+    assert other.due_channels(NOON + later(ALIVE_SECONDS)) == ["mail"]
+    [due] = other.lease(NOON + later(ALIVE_SECONDS), 10, 120)
+    assert due.attempts == 0
+
+
+def test_a_replica_that_is_there_keeps_what_it_has_on_loan(store: Store) -> None:
+    busy, other = DeliveryLog(store), DeliveryLog(store)
+    queue(store, a_message(a_thread(1)))
+    busy.lease(NOON, 10, 120)
+    for seconds in range(1, 119):
+        busy.due_channels(NOON + later(seconds))
+        assert other.lease(NOON + later(seconds), 10, 120) == []
+
+
+def test_a_replica_that_leaves_gives_back_what_it_has(store: Store) -> None:
+    leaving, other = DeliveryLog(store), DeliveryLog(store)
+    queue(store, a_message(a_thread(1)))
+    leaving.lease(NOON, 10, 120)
+    leaving.leave()
+    assert len(other.lease(NOON, 10, 120)) == 1
 
 
 def test_the_most_urgent_goes_first_then_the_oldest(store: Store, log: Deliveries) -> None:

@@ -8,35 +8,51 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, tuple_, update
 
 from services.notify.adapters.deliveries import ChannelState, Due
 from services.notify.adapters.desk import CHUNK, Desk, inserting
 from services.notify.adapters.store import Store
-from services.notify.adapters.tables import CHANNELS, DELIVERIES, THREADS, UNSENT, microseconds, moment
+from services.notify.adapters.tables import CHANNELS, DELIVERIES, HOLDS, THREADS, UNSENT, microseconds, moment
 from services.notify.domain.life import Failed, Sent
 from services.notify.domain.thread import Message, Thread
 
 TOGETHER = timedelta(seconds=20)
 """What becomes due so soon goes along with what is due for the same person, channel, tier and patient (FAT-4)."""
+ALIVE_SECONDS = 10.0
+"""A replica that said nothing for so long is gone, and what it had on loan is free."""
+BEAT = timedelta(seconds=3)
+FORGOTTEN = timedelta(days=1)
+REPLICA = "replica "
 
 
 class DeliveryLog:
-    """The delivery log and the state of the channels, of one store."""
+    """The delivery log and the state of the channels, of one store. Each instance lends as a replica of its own."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cluster = store.cluster
+        self._me = str(uuid4())
+        self._beaten: datetime | None = None
+
+    def leave(self) -> None:
+        """Give back at once what this replica still has on loan."""
+        self._store.let_go(REPLICA + self._me, self._me)
 
     def due_channels(self, now: datetime) -> list[str]:
+        self._beat(now)
         query = select(DELIVERIES.c.channel).where(*self._due(now)).distinct().order_by(DELIVERIES.c.channel)
         with self._store.reading() as sql:
             return list(sql.scalars(query))
 
     def lease(self, now: datetime, limit: int, lease_seconds: float, channel: str | None = None) -> list[Due]:
-        """Due deliveries, and what goes along with them within :data:`TOGETHER`; one replica leases at a time."""
+        """Due deliveries, and what goes along with them within :data:`TOGETHER`; one replica leases at a time.
+
+        A loan also ends when the replica that has it is gone.
+        """
+        self._beat(now)
         query = select(DELIVERIES).where(*self._due(now))
         if channel is not None:
             query = query.where(DELIVERIES.c.channel == channel)
@@ -48,7 +64,8 @@ class DeliveryLog:
             if not found:
                 return []
             threads = self._threads(sql, {row.alert for row in found.values()})
-            self._set(sql, list(found), leased_until=microseconds(now + timedelta(seconds=lease_seconds)))
+            until = microseconds(now + timedelta(seconds=lease_seconds))
+            self._set(sql, list(found), leased_until=until, leased_by=self._me)
         rows = sorted(found.values(), key=lambda row: (row.rank, row.next_try_at, row.delivery))
         return [_due(row, threads[row.alert]) for row in rows]
 
@@ -110,8 +127,24 @@ class DeliveryLog:
         return (*self._free(now), DELIVERIES.c.next_try_at <= microseconds(now))
 
     def _free(self, now: datetime) -> tuple[ColumnElement[bool], ...]:
-        on_loan = DELIVERIES.c.leased_until
-        return DELIVERIES.c.cluster == self._cluster, UNSENT, or_(on_loan.is_(None), on_loan <= microseconds(now))
+        on_loan, at = DELIVERIES.c.leased_until, microseconds(now)
+        alive = select(HOLDS.c.holder).where(self._replicas, HOLDS.c.until > at)
+        free = or_(on_loan.is_(None), on_loan <= at, DELIVERIES.c.leased_by.not_in(alive))
+        return DELIVERIES.c.cluster == self._cluster, UNSENT, free
+
+    @property
+    def _replicas(self) -> ColumnElement[bool]:
+        return and_(HOLDS.c.cluster == self._cluster, HOLDS.c.work.startswith(REPLICA))
+
+    def _beat(self, now: datetime) -> None:
+        """Say that this replica is there; forget those that have been gone for long."""
+        if self._beaten is not None and timedelta() <= now - self._beaten < BEAT:
+            return
+        if self._beaten is None:
+            with self._store.writing() as sql:
+                sql.execute(HOLDS.delete().where(self._replicas, HOLDS.c.until <= microseconds(now - FORGOTTEN)))
+        self._store.hold(REPLICA + self._me, self._me, now, ALIVE_SECONDS)
+        self._beaten = now
 
     def _along(self, sql: Connection, due: Sequence[Row[Any]], now: datetime) -> list[Row[Any]]:
         """The rest of their bundles, and what has not been tried and is soon due for the same person and patient."""

@@ -99,6 +99,7 @@ DELIVERIES = Table(
     Column("not_before", BigInteger, nullable=False),
     Column("next_try_at", BigInteger, nullable=False),
     Column("leased_until", BigInteger),
+    Column("leased_by", String(36)),
     Column("attempts", Integer, nullable=False),
     Column("sent_at", BigInteger),
     Column("reason", String(80), nullable=False),
@@ -167,7 +168,7 @@ HOLDS = Table(
     "hold",
     METADATA,
     Column("cluster", String(64), primary_key=True),
-    Column("work", String(40), primary_key=True),
+    Column("work", String(64), primary_key=True),
     Column("holder", String(64), nullable=False),
     Column("until", BigInteger, nullable=False),
 )

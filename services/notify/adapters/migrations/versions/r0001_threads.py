@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "hold",
         sa.Column("cluster", sa.String(64), primary_key=True),
-        sa.Column("work", sa.String(40), primary_key=True),
+        sa.Column("work", sa.String(64), primary_key=True),
         sa.Column("holder", sa.String(64), nullable=False),
         sa.Column("until", sa.BigInteger, nullable=False),
     )
@@ -101,6 +101,7 @@ def _deliveries() -> None:
         sa.Column("not_before", sa.BigInteger, nullable=False),
         sa.Column("next_try_at", sa.BigInteger, nullable=False),
         sa.Column("leased_until", sa.BigInteger),
+        sa.Column("leased_by", sa.String(36)),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("sent_at", sa.BigInteger),
         sa.Column("reason", sa.String(80), nullable=False),
