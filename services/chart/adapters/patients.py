@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, tuple_
 
 from services.chart.adapters.cursors import reading_cursor
 from services.chart.adapters.rows import patient_of_row
@@ -21,7 +21,8 @@ LAST = "\U0010ffff"
 
 def beginning_with(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:
     """Whether a text begins with another, as a range of an index."""
-    return column.between(prefix, prefix + LAST)
+    typed = prefix.replace("\x00", "")
+    return and_(column >= typed, column <= typed + LAST)
 
 
 def search(connection: Connection, query: str, limit: int, after: str) -> list[PatientRow]:

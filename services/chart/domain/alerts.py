@@ -16,6 +16,7 @@ from refrain.contracts.events import (
     AlertRaised,
     AlertRetracted,
     Escalated,
+    Processing,
     ReadBack,
     Reopened,
     Snoozed,
@@ -37,14 +38,15 @@ def urgency(tier: Tier, due_hours: int | None) -> int:
     return TIERS.index(tier) * TIER_STEP + hours
 
 
-def waits(fact_state: FactState, notice: bool, tier: Tier, state: ThreadState) -> bool:
+def waits(fact_state: FactState, tier: Tier, state: ThreadState, processing: Processing = "live") -> bool:
     """Whether somebody still has to answer: an open P1 until it is read back, others until acknowledged.
 
-    The same rule as notify's ``Thread.waiting`` (services do not import one another; a test compares the two).
+    A notice is born closed, and nobody answers a test. The same rule as notify's ``Thread.waiting``, which a test
+    compares with this one, because services do not import one another.
     """
-    if fact_state != "open" or notice or tier == "P3":
+    if fact_state != "open" or tier == "P3" or processing != "live":
         return False
-    return state != "read_back" if tier == "P1" else state != "acknowledged"
+    return state != "read_back" if tier == "P1" else state not in ("acknowledged", "read_back")
 
 
 def by_sequence(events: Sequence[AlertEvent]) -> list[AlertEvent]:
@@ -111,7 +113,7 @@ def alert_of(
     notice = _notice(told)
     last = done[-1] if done else None
     state: ThreadState = last.state if last else "raised" if fact_state == "open" else fact_state
-    waiting = waits(fact_state, notice, newest.tier, state)
+    waiting = waits(fact_state, newest.tier, state, newest.processing)
     answered = _Answered()
     for action in done:
         answered.add(action)
