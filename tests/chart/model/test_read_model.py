@@ -305,3 +305,21 @@ def newest_flags(records: Sequence[Event]) -> dict[Any, FlaggedObservation]:
     reports = [event for event in records if isinstance(event, FlaggedReport)]
     ordered = sorted(reports, key=lambda event: (event.translation, event.revision, str(event.event_id)))
     return {one.observation.version: one for event in ordered for one in event.observations}
+
+
+def test_a_result_that_a_correction_under_another_identity_replaced_is_off_the_screen(
+    fill: Feed, read_model: ReadModel
+) -> None:  # fmt: skip
+    """Flagging counts no version of it any more: a corrected collection time made it another result (feeds.md 9)."""
+    records = a_story(a_result("a", "300", "02-05"))
+    fill(records)
+    flagged = next(event for event in records if isinstance(event, FlaggedReport))
+    replaced = tuple(
+        one.model_copy(update={"current": False, "usable": False, "held": ("SUPERSEDED",)})
+        for one in flagged.observations
+    )
+    fill([flagged.model_copy(update={"revision": flagged.revision + 1, "observations": replaced}).identified()])
+    assert results_of(read_model) == []
+    [row] = results_of(read_model, all_states=True)
+    assert (row.state, row.number) == ("moved", None)
+    assert [version.counts for version in read_model.versions(row.result)] == [False]
