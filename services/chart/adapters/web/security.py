@@ -9,6 +9,7 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chart.adapters.web.console import Console
@@ -74,6 +75,8 @@ class Headers:
 
         try:
             await self._app(scope, receive, dressed)
+        except ClientDisconnect:
+            return
         except Exception as error:  # noqa: BLE001 - the edge of the process; the text stays inside
             answer = internal_error(request, error)
             if not started:
