@@ -95,11 +95,11 @@ fallback: {clinical: [cho], laboratory: [dai]}
 digest: {weekday: monday, time: "07:30"}
 """
 
-P1 = {"tier": "P1", "kind": "CRITICAL_RESULT"}
-P2_24 = {"tier": "P2", "due_hours": 24}
-P2_72 = {"tier": "P2", "due_hours": 72}
-P3 = {"tier": "P3", "kind": "RESPONSE_UPGRADE"}
-DQ = {"tier": "DQ", "kind": "DQ_UNIT"}
+P1: dict[str, Any] = {"tier": "P1", "kind": "CRITICAL_RESULT"}
+P2_24: dict[str, Any] = {"tier": "P2", "due_hours": 24}
+P2_72: dict[str, Any] = {"tier": "P2", "due_hours": 72}
+P3: dict[str, Any] = {"tier": "P3", "kind": "RESPONSE_UPGRADE"}
+DQ: dict[str, Any] = {"tier": "DQ", "kind": "DQ_UNIT"}
 
 
 @cache
@@ -109,6 +109,9 @@ def roster() -> Roster:
 
 def an_id(*parts: object) -> UUID:
     return derive("test", *map(str, parts))
+
+
+A = an_id("alert", "a")
 
 
 def corrected(before: str = "250 pg/mL", after: str | None = "24 pg/mL", name: str = "r") -> ValueChange:
@@ -174,10 +177,7 @@ class World:
                 self._keep(outcome)
         return outcomes
 
-    def happens(self, happening: Happening, name: str = "a") -> Outcome:
-        return self.happens_to(an_id("alert", name), happening)
-
-    def happens_to(self, alert: UUID, happening: Happening) -> Outcome:
+    def happens(self, happening: Happening, alert: UUID = A) -> Outcome:
         outcome = advance(self.threads[alert], happening, self.roster)
         self._keep(outcome)
         return outcome
@@ -199,13 +199,13 @@ class World:
         self.withdrawn.pop(message.delivery, None)
         self.taken.append(message)
         self.told.append(f"{message.to.person} {message.occasion}")
-        return self.happens_to(
-            message.alert, Sent(message.delivery, message.to, message.occasion, message.level, self.now)
+        return self.happens(
+            Sent(message.delivery, message.to, message.occasion, message.level, self.now), message.alert
         )
 
     def refuses(self, message: Message, reason: str = "unreachable") -> Outcome:
         self.waiting.pop(message.delivery)
-        return self.happens_to(message.alert, Failed(message, reason, self.now))
+        return self.happens(Failed(message, reason, self.now), message.alert)
 
     def passes(self, works: Callable[[Message], bool] = lambda _: True, **by: float) -> None:
         """Time goes by: timers fire and due messages are taken, or given up where they do not work, each in its
@@ -214,7 +214,7 @@ class World:
         while (moment := self._next()) is not None and moment <= end:
             self.now = max(self.now, moment)
             for alert in [one for one, thread in self.threads.items() if _due(thread, self.now)]:
-                self.happens_to(alert, Woke(self.now))
+                self.happens(Woke(self.now), alert)
             for message in [one for one in self.waiting.values() if one.not_before <= self.now]:
                 if message.delivery in self.waiting:
                     (self.takes if works(message) else self.refuses)(message)
@@ -234,17 +234,17 @@ class World:
         self.told.clear()
         self.taken.clear()
 
-    def acknowledges(self, person: str = "ana", name: str = "a", reason: str = "will_act") -> Outcome:
-        return self.happens(Acknowledge(by(person), reason, "", self.now), name)
+    def acknowledges(self, person: str = "ana", alert: UUID = A, reason: str = "will_act") -> Outcome:
+        return self.happens(Acknowledge(by(person), reason, "", self.now), alert)
 
-    def reads_back(self, person: str = "ana", name: str = "a") -> Outcome:
-        return self.happens(RecordReadBack(by(person), "Nurse Kim", "", self.now), name)
+    def reads_back(self, person: str = "ana", alert: UUID = A) -> Outcome:
+        return self.happens(RecordReadBack(by(person), "Nurse Kim", "", self.now), alert)
 
-    def snoozes(self, person: str = "ana", name: str = "a", **length: float) -> Outcome:
-        return self.happens(Snooze(by(person), self.now + timedelta(**length), "in theatre", self.now), name)
+    def snoozes(self, person: str = "ana", alert: UUID = A, **length: float) -> Outcome:
+        return self.happens(Snooze(by(person), self.now + timedelta(**length), "in theatre", self.now), alert)
 
-    def reassigns(self, to: str, person: str = "ana", name: str = "a") -> Outcome:
-        return self.happens(Reassign(by(person), to, "knows the patient", self.now), name)
+    def reassigns(self, to: str, person: str = "ana", alert: UUID = A) -> Outcome:
+        return self.happens(Reassign(by(person), to, "knows the patient", self.now), alert)
 
     def types(self, name: str = "a") -> list[str]:
         return [action.body.type for action in self.actions if action.alert == an_id("alert", name)]

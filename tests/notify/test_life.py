@@ -28,7 +28,6 @@ from tests.notify.living import (
     World,
     amended,
     an_id,
-    by,
     closed,
     corrected,
     people,
@@ -189,6 +188,7 @@ def test_an_acknowledged_p2_rests() -> None:
     world = told_world(**P2_24)
     world.acknowledges("ben", reason="not_relevant")
     [action] = [one for one in world.actions if isinstance(one.body, Acknowledged)]
+    assert isinstance(action.body, Acknowledged)
     assert action.body.override
     assert (action.actor.id, action.state, action.due_at) == ("ben", "acknowledged", None)
     assert world.thread().assigned_to == "ben"
@@ -281,7 +281,7 @@ def test_an_alert_that_became_more_urgent_is_told_anew_though_it_was_acknowledge
     assert world.thread().due_at == world.now + timedelta(hours=24)
     assert isinstance(world.actions[-1].body, Reopened)
     world.settles()
-    assert world.told == ["ana amended"]
+    assert world.told == ["ana amended", "ben amended"]  # who was told, and who had taken it on
 
 
 def test_a_less_urgent_alert_keeps_quiet_and_its_later_deadline() -> None:
@@ -461,7 +461,7 @@ def test_who_got_the_old_alert_late_hears_of_the_retraction_of_its_successor() -
     [on_its_way] = world.waiting.values()
     world.issue(raised("b", **P2_24), closed(**P2_24, superseded_by=an_id("alert", "b")))
     for message in list(world.waiting.values()):
-        world.happens_to(message.alert, Acknowledge(by("cho"), "will_act", "", world.now))
+        world.acknowledges("cho", message.alert)
     world.takes(on_its_way)
     world.forget()
     world.issue(retracted("b", **P2_24))

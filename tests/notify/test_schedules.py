@@ -189,7 +189,7 @@ def test_a_duty_by_day_is_held_at_its_hours_only() -> None:
 def test_a_daily_duty_changes_hands_once_a_day_over_every_change(change: str, clock: time) -> None:
     zone, moment = CHANGES[change]
     day = moment.astimezone(zone).date()
-    duty = Duty(members=("a", "b", "c", "d", "e"), period="day", handover={"time": clock}, starts=day)  # type: ignore[arg-type]
+    duty = Duty(members=("a", "b", "c", "d", "e"), period="day", handover={"time": clock}, starts=day)
     begins = instant(day, clock, zone)
     seen = [
         duty.holder(begins + timedelta(minutes=10 * step), zone, lambda *_: True) for step in range(-6 * 20, 6 * 20)

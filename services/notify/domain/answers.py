@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from refrain.contracts.acknowledging import REASON_BY_CODE
-from refrain.contracts.events import Actor
+from refrain.contracts.events import NIL, Actor, Recipient
 from refrain.contracts.events.actions import Acknowledged, ReadBack, Reassigned, Snoozed
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import stop_snooze
 from services.notify.domain.happenings import Acknowledge, Reassign, RecordReadBack, Refused, Snooze
+from services.notify.domain.thread import ToldOnce
 from services.notify.domain.turn import Turn
 
 READ_BACK_REASON = "will_act"
@@ -28,7 +29,12 @@ def acknowledges(turn: Turn, answer: Acknowledge) -> None:
 
 
 def _take_on(turn: Turn, actor: Actor, reason: str, comment: str) -> None:
-    holder = actor.id if turn.roster.belongs(actor.id, turn.thread.tier) else turn.thread.assigned_to
+    """Whoever takes it on knows it, and hears of corrections and of a retraction (RET-3), if the roster has them."""
+    thread, holder = turn.thread, turn.thread.assigned_to
+    if turn.roster.belongs(actor.id, thread.tier):
+        holder, where = actor.id, Recipient(person=actor.id, channel=actor.via)
+        entry = ToldOnce(to=where, at=turn.at, occasion="raised", level=thread.level, tier=thread.tier, delivery=NIL)
+        tellings.told(turn, entry)
     turn.withdraw(tellings.asks)
     turn.set(
         state="acknowledged", acknowledged_by=actor.id, acknowledged_at=turn.at, acknowledge_reason=reason,

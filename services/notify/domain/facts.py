@@ -124,16 +124,9 @@ def _corrected(turn: Turn, event: AnyAlert) -> bool:
     """A value that was told was wrong: those who were told it hear the right one."""
     if not isinstance(event, AlertAmended) or not event.values:
         return False
-    if people := _informed(turn):
+    if people := tellings.believers(turn.thread):
         tellings.tell_those_told(turn, "amended", people)
     return True
-
-
-def _informed(turn: Turn) -> tuple[str, ...]:
-    """Everybody who knows of it: those who were told, and who took it on from the work list."""
-    thread = turn.thread
-    holder = (thread.acknowledged_by,) if turn.roster.belongs(thread.acknowledged_by, thread.tier) else ()
-    return tuple(dict.fromkeys((*tellings.believers(thread), *holder)))
 
 
 def _again(turn: Turn, reason: str, believers: Sequence[str]) -> None:
@@ -192,7 +185,7 @@ def retracts(turn: Turn, issued: Issued) -> None:
     _learn(turn, issued.event)
     if not turn.thread.live:
         return
-    people = _informed(turn)
+    people = tellings.believers(turn.thread)
     _end(turn, "retracted")
     if people:
         tellings.tell_those_told(turn, "retracted", people)

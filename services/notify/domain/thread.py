@@ -57,7 +57,8 @@ class Message(Wire):
 
 
 class ToldOnce(Wire):
-    """The newest thing that one person was told: unless it was the retraction, they must hear of one."""
+    """The newest thing that one person was told, or that they took it on: they must hear of a retraction, unless this
+    was one. ``channel`` of ``to`` is where they answered, and ``delivery`` is NIL, when they took it on."""
 
     to: Recipient
     at: AwareDatetime
