@@ -1,0 +1,80 @@
+"""A lab report as a DiagnosticReport: what one message brought, with the results as they stand now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from refrain.contracts.fhir_names import code_system
+from services.chart.domain.fhir.observations import GONE, status_of
+from services.chart.domain.fhir.pieces import (
+    Piece,
+    coding,
+    concept,
+    instant,
+    part,
+    parts,
+    reference,
+    some,
+    text,
+    with_meta,
+)
+from services.chart.domain.views import ReportView, ResultRow
+
+IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
+SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
+UNSETTLED = {"registered", "preliminary", "unknown"}
+
+
+def report(view: ReportView, results: Sequence[ResultRow]) -> Piece:
+    """``results``: the rows of the report's results that are known, in any order."""
+    order = view.order
+    by_id = {row.result: row for row in results if status_of(row) is not None}
+    standing = [by_id[result] for result in dict.fromkeys(view.results) if result in by_id]
+    shown = [row for row in standing if row.state not in GONE]
+    resource = some(
+        resourceType="DiagnosticReport",
+        id=str(view.report),
+        extension=parts("as-received", part("orderStatus", "String", text(order.status))),
+        identifier=[
+            *([_number("PLAC", order.placer)] if order.placer.strip() else []),
+            *([_number("FILL", order.filler)] if order.filler.strip() else []),
+        ],
+        status=status(standing),
+        category=[concept(coding(SECTIONS, "LAB", "Laboratory"))],
+        code=_code(order.code),
+        subject=reference("Patient", view.chart_id),
+        effectiveDateTime=instant(view.occurred_at),
+        issued=instant(max((row.issued_at for row in shown), default=view.recorded_at)),
+        performer=[some(display=text(view.sender))] if view.sender.strip() else [],
+        result=[reference("Observation", row.result) for row in shown],
+    )
+    at = max((row.recorded_at for row in standing), default=view.recorded_at)
+    return with_meta(resource, max(at, view.recorded_at), view.processing)
+
+
+def status(standing: Sequence[ResultRow]) -> str:
+    """From the results as they stand, never from OBR-25: a report is no more settled than what it reports."""
+    told = [status_of(row) for row in standing]
+    found = {each for each in told if each is not None}
+    for alone in ("entered-in-error", "cancelled", "registered", "unknown"):
+        if found == {alone}:
+            return alone
+    settled = found - {"entered-in-error", "cancelled"}
+    if not settled:
+        return "entered-in-error" if found else "unknown"
+    if settled & UNSETTLED:
+        return "partial" if settled - UNSETTLED else "preliminary"
+    return next(each for each in ("corrected", "amended", "final") if each in settled)
+
+
+def _number(kind: str, number: str) -> Piece:
+    return {"type": concept(coding(IDENTIFIER_TYPES, kind)), "value": text(number)}
+
+
+def _code(received: str) -> Piece:
+    """OBR-4 as received; its components are parted by ``^``."""
+    code, _, rest = received.partition("^")
+    name, _, system = rest.partition("^")
+    if not code.strip():
+        return concept(words=name or "Laboratory report")
+    return concept(coding(code_system(system or "L"), code, name), words=name or code)
