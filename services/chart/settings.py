@@ -24,6 +24,7 @@ class Settings(WorkerSettings):
 
     model_config = SettingsConfigDict(env_prefix="CHART_", extra="ignore", hide_input_in_errors=True)
 
+    ledger: str = "sqlite:///chart.db"
     http_port: int = 0
     http_certificate: Path | None = Field(default=None, description="PEM; without it TLS ends at a proxy in front")
     http_key: Path | None = None

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Select, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from refrain.runtime.database import READING
+from services.chart import metrics
 from services.chart.adapters.web.accounts import ACCOUNT_EVENTS, LOOKS, microseconds, moment_of
 from services.chart.adapters.web.roles import Person, signed_in
 
@@ -83,7 +84,9 @@ class Audit:
             with self._engine.begin() as connection:
                 connection.execute(insert(LOOKS).values(row))
         except SQLAlchemyError as error:
+            metrics.LOOKS.labels("failed").inc()
             raise AuditAway from error
+        metrics.LOOKS.labels("written").inc()
 
     def looks(
         self,

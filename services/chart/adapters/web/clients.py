@@ -20,6 +20,7 @@ from refrain.api.notify.v1 import alerts_pb2_grpc
 from refrain.api.relapse.v1 import relapse_pb2_grpc
 from refrain.api.response.v1 import response_pb2_grpc
 from refrain.runtime.grpc_clients import Away, ClientTls, ask, open_channel
+from services.chart import metrics
 from services.chart.adapters.web.roles import Person
 
 Result = TypeVar("Result")
@@ -82,7 +83,11 @@ class Service:
 
         async def call(request: Any) -> Any:
             seconds = LONGER.get(method, DEADLINE_SECONDS)
-            return await ask(self._name, getattr(self.stub, method), request, seconds=seconds)
+            try:
+                return await ask(self._name, getattr(self.stub, method), request, seconds=seconds)
+            except Away:
+                metrics.UNANSWERED.labels(self._name).inc()
+                raise
 
         return call
 

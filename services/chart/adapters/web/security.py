@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.chart import metrics
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.errors import internal_error
 from services.chart.adapters.web.render import fingerprint
@@ -64,12 +66,14 @@ class Headers:
             return
         request = Request(scope, receive)
         request.state.request_id = str(uuid4())
-        started = False
+        began, started = time.monotonic(), False
 
         async def dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                if not request.url.path.startswith(STATIC):
+                    metrics.REQUEST.labels(_outcome(message["status"])).observe(time.monotonic() - began)
                 self._dress(MutableHeaders(scope=message), request)
             await send(message)
 
@@ -89,6 +93,10 @@ class Headers:
             headers["Strict-Transport-Security"] = HSTS
         headers["X-Request-Id"] = request.state.request_id
         headers["Cache-Control"] = FOR_GOOD if _fingerprinted(request) else "no-store"
+
+
+def _outcome(status: int) -> str:
+    return "ok" if status < 400 else "refused" if status < 500 else "failed"
 
 
 def _fingerprinted(request: Request) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from services.chart import metrics
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.render import render
 from services.chart.adapters.web.roles import may
@@ -39,7 +40,10 @@ async def sign_in(request: Request, name: Text = "", password: Text = "", next: 
             console.users.with_password, name, password, address_of(request), console.now(), request.state.request_id
         )
     except Refused as refused:
-        return _page(request, next, 429 if isinstance(refused, TooManyAttempts) else 401, str(refused), name)
+        throttled = isinstance(refused, TooManyAttempts)
+        metrics.SIGN_INS.labels("throttled" if throttled else "refused").inc()
+        return _page(request, next, 429 if throttled else 401, str(refused), name)
+    metrics.SIGN_INS.labels("signed_in").inc()
     return await begin(request, user.id, next)
 
 
@@ -78,7 +82,9 @@ async def from_provider(request: Request) -> Response:
             request.state.request_id, address_of(request),
         )  # fmt: skip
     except Refused as refused:
+        metrics.SIGN_INS.labels("refused").inc()
         return _page(request, kept["next"], 403, str(refused))
+    metrics.SIGN_INS.labels("signed_in").inc()
     return await begin(request, user.id, kept["next"], who.id_token)
 
 
