@@ -542,6 +542,18 @@ def test_who_knew_only_the_other_alert_of_the_episode_is_told_too() -> None:
     assert sorted(world.told) == ["ana retracted", "ben retracted"]
 
 
+def test_a_data_question_that_is_taken_back_with_a_watch_is_told_to_the_laboratory_and_the_watch_to_the_ward() -> None:
+    world = told_world()
+    world.issue(raised("b", **DQ))
+    world.settles()
+    world.forget()
+    world.issue(retracted("a", with_alerts=(an_id("alert", "b"),)))
+    world.passes(days=10)
+    assert sorted((message.to.person, message.occasion, message.alert) for message in world.taken) == [
+        ("ana", "retracted", an_id("alert", "a")), ("queue", "retracted", an_id("alert", "b")),
+    ]  # fmt: skip
+
+
 def test_an_alert_that_was_taken_back_and_comes_again_is_a_new_one_for_people() -> None:
     world = told_world()
     world.issue(retracted())

@@ -183,6 +183,10 @@ def closes_again(turn: Turn, issued: Issued) -> None:
 def retracts(turn: Turn, issued: Issued) -> None:
     """The reason never held: everybody who was told or acknowledged it is told, once, with both values (RET-3)."""
     _learn(turn, issued.event)
+    _takes_back(turn)
+
+
+def _takes_back(turn: Turn) -> None:
     if not turn.thread.live:
         return
     people = tellings.believers(turn.thread)
@@ -192,10 +196,10 @@ def retracts(turn: Turn, issued: Issued) -> None:
 
 
 def taken_back(turn: Turn, back: TakenBack) -> None:
-    """Retracted by the event of another alert, which tells people; its own sequence goes on as it was."""
+    """Retracted by the event of another alert, which tells people, but for those who are this one's alone. Its own
+    sequence goes on as it was."""
     turn.set(fact_state="retracted", what_changed=back.event.reason, values=_values(turn.thread, back.event.values))
-    if turn.thread.live:
-        _end(turn, "retracted")
+    _takes_back(turn)
 
 
 def _end(turn: Turn, how: FactState) -> None:

@@ -22,7 +22,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """The retraction of another alert of the episode names this one too; the other one tells people."""
+    """The retraction of another alert of the episode names this one too; the other one tells those who were told."""
 
     event: AlertRetracted
     at: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -32,23 +33,30 @@ def take(event: AnyAlert, threads: Threads, roster: Roster, at: datetime) -> tup
 
     ``threads`` holds what :func:`concerned` names, ``at`` is notify's clock. An event that was seen gives nothing.
     Whoever tells people holds the list of those who know: what was told under a superseded id moves to the alert that
-    took over, and on a retraction to the one whose event it is.
+    took over, and on a retraction to the one whose event it is: one message. A data question and a clinical alert have
+    their people each.
     """
     own = threads.get(event.alert)
     if own is not None and event.sequence <= own.sequence:
         return ()
     before = own or facts.blank(event, at)
     kin = tuple(_handing_over(event, before, threads))
-    known = tellings.absorb(before, (entry for other in kin for entry in other.told))
+    known = tellings.absorb(before, (entry for other in kin if _same_people(before, other) for entry in other.told))
     outcome = advance(known, Issued(event, at), roster)
+    rest = tuple(_without_told(other) if _same_people(before, other) else other for other in kin)
     if isinstance(event, AlertRetracted):
-        return (outcome, *(_without_told(advance(other, TakenBack(event, at), roster)) for other in kin))
-    emptied = tuple(_without_told(Outcome(other)) for other in kin)
-    if isinstance(event, AlertClosed) and event.superseded_by and (heir := threads.get(event.superseded_by)):
-        if heir.state == "retracted" or heir.alert == event.alert:
-            return (outcome, *emptied)
-        return (_without_told(outcome), *emptied, advance(heir, Inherits(known, at), roster))
-    return (outcome, *emptied)
+        return (outcome, *(advance(other, TakenBack(event, at), roster) for other in rest))
+    others = tuple(Outcome(other) for other in rest)
+    heir = threads.get(event.superseded_by) if isinstance(event, AlertClosed) and event.superseded_by else None
+    if heir is None or heir.state == "retracted" or heir.alert == event.alert:
+        return (outcome, *others)
+    ended = replace(outcome, thread=_without_told(outcome.thread))
+    return (ended, *others, advance(heir, Inherits(known, at), roster))
+
+
+def _same_people(one: Thread, other: Thread) -> bool:
+    """Whether both are told to the ward, or both to the laboratory."""
+    return (one.tier == "DQ") == (other.tier == "DQ")
 
 
 def _with(event: AnyAlert) -> tuple[UUID, ...]:
@@ -73,5 +81,5 @@ def _handing_over(event: AnyAlert, own: Thread, threads: Threads) -> Iterator[Th
                 yield old
 
 
-def _without_told(outcome: Outcome) -> Outcome:
-    return Outcome(outcome.thread.model_copy(update={"told": ()}), outcome.actions, outcome.messages, outcome.withdrawn)
+def _without_told(thread: Thread) -> Thread:
+    return thread.model_copy(update={"told": ()})

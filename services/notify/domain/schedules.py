@@ -89,12 +89,13 @@ class Window(Strict):
     def around(self, at: datetime, zone: ZoneInfo) -> tuple[date, datetime] | None:
         """The day on which the stretch around ``at`` began and the moment it ends; None outside."""
         today = at.astimezone(zone).date()
-        for day in (today - DAY, today):
+        found: tuple[date, datetime] | None = None
+        for day in (today - DAY, today, today + DAY):
             begins = instant(day, self.start, zone)
             ends = instant(day if self.start < self.end else day + DAY, self.end, zone, later=True)
-            if begins <= at < ends:
-                return day, ends
-        return None
+            if begins <= (found[1] if found else at) < ends:  # two that touch in a doubled hour are one
+                found = (found[0] if found else day), ends
+        return found
 
 
 class Quiet(Window):
