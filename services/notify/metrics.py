@@ -12,10 +12,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from refrain.contracts.acknowledging import REASON_BY_CODE
 from refrain.contracts.events import AlertAction, Tier
+from refrain.contracts.kinds import KINDS
 from refrain.contracts.topics import inputs_of
 from refrain.runtime.consume import ConsumerMetrics
 from services.notify.adapters.desk import Step
-from services.notify.domain.kinds import KINDS
 from services.notify.domain.thread import Thread
 
 TIERS: tuple[Tier, ...] = ("P1", "P2", "P3", "DQ")

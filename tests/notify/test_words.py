@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refrain.contracts.events import Occasion, ThreadState, Tier
-from services.notify.domain.kinds import KINDS, UNKNOWN
+from refrain.contracts.kinds import KINDS, UNKNOWN
 from services.notify.domain.thread import Message, Thread
 from services.notify.domain.words import Context, Detail, Text, compose
 from tests.notify.telling import NOON, a_message, a_thread, change, evidence, told

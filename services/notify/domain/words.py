@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from refrain.contracts.events import Occasion, Tier, ValueChange
-from services.notify.domain.kinds import KINDS, UNKNOWN, kind_of
+from refrain.contracts.kinds import KINDS, UNKNOWN, kind_of
 from services.notify.domain.thread import Message, Thread
 
 Detail = Literal["none", "clinical", "identified"]
