@@ -27,7 +27,9 @@ if _version_not_supported:
 
 class AlertServiceStub:
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     def __init__(self, channel):
@@ -85,7 +87,9 @@ class AlertServiceStub:
 
 class AlertServiceServicer:
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     def ListAlerts(self, request, context):
@@ -214,7 +218,9 @@ def add_AlertServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AlertService:
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     @staticmethod

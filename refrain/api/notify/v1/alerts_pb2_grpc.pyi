@@ -28,7 +28,9 @@ GRPC_VERSION: str
 
 class AlertServiceStub:
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     @_typing.overload
@@ -66,7 +68,9 @@ class AlertServiceStub:
 @_typing.type_check_only
 class AlertServiceAsyncStub(AlertServiceStub):
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -100,7 +104,9 @@ class AlertServiceAsyncStub(AlertServiceStub):
 
 class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
     """Alerts as people work on them: who was told, who answered, what happens when nobody does.
-    A change is idempotent by its request_id: the same request again gives the same answer and does nothing.
+    A change is idempotent by its request_id: the same request again gives the same answer and does nothing; another one
+    with the same id is INVALID_ARGUMENT. A request that was refused is decided anew. An alert of a test or training system
+    is kept and answers every change with FAILED_PRECONDITION and reason NOT_LIVE; lists and streams leave it out.
     """
 
     @_abc_1.abstractmethod
