@@ -31,8 +31,8 @@ class _Text(HTMLParser):
             self.parts.append(data)
 
 
-def said(answer: Response) -> str:
-    """The words of a page in one line."""
+def said(answer: Response | str) -> str:
+    """The words of a page, or of a part of one, in one line."""
     parser = _Text()
-    parser.feed(answer.text)
+    parser.feed(answer if isinstance(answer, str) else answer.text)
     return " ".join("".join(parser.parts).split())

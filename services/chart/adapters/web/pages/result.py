@@ -22,8 +22,11 @@ from services.chart.domain.views import AlertView, ObservationView
 
 router = APIRouter()
 Reader = Annotated[Person, Depends(may("see"))]
-REVIEWED_UNITS = ("unit_unknown", "unit_missing", "unit_conflict", "unit_not_listed", "implausible_value")
-"""Quality codes that a person's word settles (clinical.md 7.2, 7.3): the laboratory's, never the ward's."""
+DOUBTS = {
+    "DQ_DELTA": "DQ_DELTA", "IMPLAUSIBLE": "implausible_value",
+    "COMMENT_QUESTIONS_RESULT": "comment_questions_result",
+}  # fmt: skip
+"""Why a result is held, and under which name a person's word releases it: the laboratory's, never the ward's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,4 @@ def reviews(view: ObservationView) -> tuple[str, ...]:
     """What waits for a person's word about this result: repairs by their rule, and doubts by their code."""
     row = view.row
     waits = [row.repair_rule] if row.review == "pending" and row.repair_rule else []
-    waits += ["DQ_DELTA"] if "DQ_DELTA" in row.held else []
-    waits += [code for code in REVIEWED_UNITS if code in row.quality and row.repair_rule is None and not row.usable]
-    return tuple(waits)
+    return (*waits, *(name for held, name in DOUBTS.items() if held in row.held))
