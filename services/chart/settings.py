@@ -48,6 +48,10 @@ class Settings(WorkerSettings):
     )
     oidc_api_audience: str = Field(default="", description="audience of access tokens for /fhir; empty: none are taken")
 
+    fhir_systems: dict[str, str] = Field(
+        default={}, description='JSON, {"authority": "URI"}: identifier systems of patients\' numbers in FHIR'
+    )
+
     notify: str = Field(default="", description="gRPC address, host:port; empty: that part is not there")
     intake: str = ""
     flagging: str = ""

@@ -48,6 +48,12 @@ def by_key(connection: Connection, key: str) -> PatientRow | None:
     return next(iter(_counted(connection, found)), None)
 
 
+def by_number(connection: Connection, number: str) -> list[PatientRow]:
+    """Every patient with exactly this number, by chart id."""
+    found = select(PATIENTS).where(PATIENTS.c.number == number).order_by(PATIENTS.c.chart_id)
+    return _counted(connection, connection.execute(found).all())
+
+
 def world(connection: Connection, key: str) -> str:
     """What a patient's pages show: live where there is anything live (which sorts first), else test or training."""
     query = select(func.min(RESULTS.c.processing)).where(RESULTS.c.patient_key == key)

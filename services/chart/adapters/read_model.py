@@ -65,6 +65,11 @@ class ReadModel:
         with self._reading() as connection:
             return patients.by_key(connection, key)
 
+    def patients_numbered(self, number: str) -> list[PatientRow]:
+        """Patients with exactly this number, of whichever authority."""
+        with self._reading() as connection:
+            return patients.by_number(connection, number)
+
     def course(self, key: str) -> ResponseAssessed | None:
         """The newest assessment; None when nothing was assessed."""
         with self._reading() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from refrain.contracts.acknowledging import REASON_BY_CODE
 from refrain.contracts.fhir_names import ACKNOWLEDGE_REASONS, ALERT_KINDS
@@ -77,7 +78,7 @@ def issue(view: AlertView) -> Piece:
         patient=reference("Patient", row.chart_id),
         identifiedDateTime=instant(row.raised_at),
         author={"display": "Refrain"},
-        implicated=[reference("Observation", each.evidence.result) for each in view.values],
+        implicated=[reference("Observation", each) for each in _results(view)],
         detail=_sentence(row),
         mitigation=_mitigation(row),
     )
@@ -133,9 +134,12 @@ def _standing(view: AlertView) -> list[Piece]:
 
 
 def _evidence(view: AlertView) -> list[Piece]:
-    return [
-        extension("evidence", valueReference=reference("Observation", each.evidence.result)) for each in view.values
-    ]  # fmt: skip
+    return [extension("evidence", valueReference=reference("Observation", each)) for each in _results(view)]
+
+
+def _results(view: AlertView) -> list[UUID]:
+    """What it rests on, as far as it is a result that is known here: a clinical relapse rests on what was recorded."""
+    return [each.evidence.result for each in view.values if each.state is not None]
 
 
 def _mitigation(row: AlertRow) -> list[Piece]:

@@ -69,7 +69,8 @@ def is_final(axis: Axis) -> bool:
 
 def _call(course: ResponseAssessed, line: LineCourse, axis: Axis, chart_id: UUID) -> Piece:
     rule = RuleRef(id=axis.rule_id, version=axis.rule_version, source=axis.source, verification=axis.verification)
-    evidence = list(dict.fromkeys(each for each in (axis.as_of, *axis.evidence) if each is not None))
+    evidence = [each for each in dict.fromkeys((axis.as_of, *axis.evidence)) if each is not None]
+    recorded = evidence if axis.axis == "CLINICAL" else []  # it rests on what a clinician recorded, not on results
     resource = some(
         resourceType="Observation",
         id=call_id(chart_id, line, axis.axis),
@@ -80,6 +81,7 @@ def _call(course: ResponseAssessed, line: LineCourse, axis: Axis, chart_id: UUID
             {"url": "lineClosed", "valueBoolean": line.closed},
             *(part("reason", "Code", reason) for reason in axis.reasons),
             *(part("caveat", "Code", caveat) for caveat in axis.caveats),
+            *(part("careEvent", "String", str(each)) for each in recorded),
             *rule_parts(rule),
         ),
         status="final" if is_final(axis) else "preliminary",
@@ -92,7 +94,7 @@ def _call(course: ResponseAssessed, line: LineCourse, axis: Axis, chart_id: UUID
         **_value(axis),
         note=[{"text": words.with_code(words.REASONS, reason)} for reason in axis.reasons],
         method=concept(words=f"{axis.rule_id} {axis.rule_version}".strip()),
-        derivedFrom=[reference("Observation", each) for each in evidence],
+        derivedFrom=[reference("Observation", each) for each in evidence if not recorded],
         component=list(_components(axis)),
     )
     return with_meta(resource, course.recorded_at, course.processing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from services.chart.adapters.fhir import router as fhir
 from services.chart.adapters.web import live
 from services.chart.adapters.web.pages import (
     account,
@@ -36,5 +37,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     record.router,
     feed.router,
     quarantine.router,
+    fhir.router,
 )
 """In the order in which a path is looked for. Each route names its permission (``may``)."""

@@ -1,0 +1,80 @@
+"""The case report's patient through ``/fhir``: the numbers as printed, the calls as made, nothing claimed beyond."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from fhir_client import Fhir, Fill, patient_of, story
+from fhir_oracle import check, codes, component, extension
+
+from refrain.contracts.fhir_names import LOINC
+
+
+@pytest.fixture(autouse=True)
+def told(fill: Fill) -> None:
+    fill(story("case-report"))
+
+
+@pytest.fixture
+def patient() -> str:
+    return patient_of(story("case-report"))
+
+
+def test_everything_of_the_patient_is_valid(fhir: Fhir, patient: str) -> None:
+    check(fhir.get(f"Patient/{patient}"))
+    found = {
+        kind: fhir.all(f"{kind}?patient={patient}&_count=7")
+        for kind in ("Observation", "DiagnosticReport", "Flag", "DetectedIssue")
+    }
+    for resources in found.values():
+        assert resources
+        for resource in resources:
+            check(resource)
+            assert fhir.get(f"{resource['resourceType']}/{resource['id']}") == resource
+
+
+def test_a_repaired_value_stays_beside_the_received_one(fhir: Fhir, patient: str) -> None:
+    [first, *_] = [
+        found for found in fhir.all(f"Observation?patient={patient}&code=IGG") if component(found, "repaired")
+    ]
+    received, repaired, reading = first["valueQuantity"], component(first, "repaired"), component(first, "reading")
+    assert repaired is not None
+    assert reading is not None
+    assert (repaired["valueQuantity"]["value"], repaired["valueQuantity"]["unit"]) == (received["value"], "g/L")
+    assert received["unit"] == "mg/L"
+    assert extension(repaired, "repair")["rule"] == extension(reading, "repair")["rule"]
+    assert extension(repaired, "repair")["review"] == ["pending"]
+    assert extension(first, "judgement")["usable"] == [False]
+    assert "REVIEW_PENDING" in extension(first, "judgement")["held"]
+
+
+def test_digits_are_those_of_the_laboratory(fhir: Fhir, patient: str) -> None:
+    answer = fhir.client.get(f"/fhir/Observation?patient={patient}&code=VEGF&_count=200").text
+    assert '"value":247.26' in answer
+    assert Decimal("42.35") in [
+        found.get("valueQuantity", {}).get("value") for found in fhir.all(f"Observation?patient={patient}&code=VEGF")
+    ]
+
+
+def test_a_candidate_is_never_the_value_of_a_call(fhir: Fhir, patient: str) -> None:
+    calls = fhir.all(f"Observation?patient={patient}&category=refrain-call")
+    by_axis = {codes([call["code"]])[0]: call for call in calls}
+    hematologic = by_axis["HEMATOLOGIC"]
+    assert codes([hematologic["valueCodeableConcept"]]) == ["NEH"]
+    assert hematologic["status"] == "preliminary"
+    candidate = component(hematologic, "candidate")
+    assert candidate is not None
+    assert codes([candidate["valueCodeableConcept"]]) == ["CRH"]
+    assert "URINE_IFE_MISSING" in extension(hematologic, "judgement")["reason"]
+    for call in calls:
+        for reference in call.get("derivedFrom", ()):
+            fhir.get(reference["reference"])
+
+
+def test_loinc_stands_beside_the_code_as_received(fhir: Fhir, patient: str) -> None:
+    [first, *_] = fhir.all(f"Observation?patient={patient}&code={LOINC}|34694-0")
+    systems = {each["system"]: each["code"] for each in first["code"]["coding"]}
+    assert systems[LOINC] == "34694-0"
+    assert first["code"]["text"]
+    assert extension(first, "as-received")["code"]
