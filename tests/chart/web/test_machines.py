@@ -169,3 +169,12 @@ def test_somebody_disabled_here_asks_no_more(
     assert ask(client, token).status_code == 200
     console.users.disable("meera", console.now(), BY)
     assert ask(client, token).status_code == 401
+
+
+def test_nor_does_somebody_under_the_name_of_a_local_person(
+    provider_console: Consoles, client_as: ClientAs, canaille: CanailleProcess
+) -> None:
+    console = provider_console(oidc_api_audience="refrain-api")
+    console.users.add("meera", "", Role.VIEWER, "seven quiet herons", console.now(), BY, must_change=False)
+    client = client_as(None, console=console, routers=[fhir()])
+    assert ask(client, canaille.token("meera")["access_token"]).status_code == 401

@@ -179,6 +179,29 @@ def test_nobody_takes_the_name_of_another_person_of_the_provider(provider_consol
     assert walk(browse(console), "meera").status_code == 403
 
 
+def test_a_person_whom_the_provider_calls_otherwise_keeps_the_account(
+    provider_console: Consoles, browse: Browse, canaille: CanailleProcess
+) -> None:
+    console = provider_console()
+    before = console.users.from_provider(
+        "m.married", "Meera", Role.CLINICIAN, f"{canaille.issuer}|meera", console.now()
+    )
+    token = console.sessions.begin(before.id, console.now())
+    assert walk(browse(console), "meera").status_code == 303
+    assert [user.id for user in console.users.all()] == ["meera"]
+    assert console.sessions.find(token, console.now(), alive=True) is None
+    assert ("renamed", "m.married") in {(event.what, event.detail) for event in console.audit.account_events()}
+
+
+def test_being_called_otherwise_does_not_undo_being_disabled(
+    provider_console: Consoles, browse: Browse, canaille: CanailleProcess
+) -> None:
+    console = provider_console()
+    console.users.from_provider("m.married", "Meera", Role.CLINICIAN, f"{canaille.issuer}|meera", console.now())
+    console.users.disable("m.married", console.now(), By("test"))
+    assert walk(browse(console), "meera").status_code == 403
+
+
 def test_signing_out_goes_on_to_the_provider(
     provider_console: Consoles, browse: Browse, canaille: CanailleProcess
 ) -> None:

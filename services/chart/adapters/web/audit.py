@@ -29,7 +29,7 @@ ACCOUNT_EVENT_WORDS = {
     "created": "Account made", "role": "Role set", "disabled": "Disabled", "enabled": "Enabled",
     "password_reset": "Password reset", "password_changed": "Password changed", "signed_in": "Signed in",
     "signed_out": "Signed out", "signin_refused": "Sign-in refused", "token_added": "Token made",
-    "token_revoked": "Token revoked",
+    "token_revoked": "Token revoked", "renamed": "Renamed by the provider",
 }  # fmt: skip
 """All that :func:`note` is given."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -11,12 +12,14 @@ from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.audit import Audit
 from services.chart.adapters.web.clients import Clients
 from services.chart.adapters.web.console import Console
-from services.chart.adapters.web.provider import Provider
 from services.chart.adapters.web.render import build_templates
 from services.chart.adapters.web.sessions import Sessions, SessionTimes
 from services.chart.adapters.web.tokens import Tokens
 from services.chart.adapters.web.users import Users
 from services.chart.settings import Settings
+
+if TYPE_CHECKING:
+    from services.chart.adapters.web.provider import Provider
 
 SERVICES = ("notify", "intake", "flagging", "response", "relapse")
 
@@ -37,5 +40,12 @@ def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now
         zone=zone,
         now=now,
         site=settings.site(),
-        provider=Provider(settings, now) if settings.oidc_issuer else None,
+        provider=_provider(settings, now) if settings.oidc_issuer else None,
     )
+
+
+def _provider(settings: Settings, now: Callable[[], datetime]) -> Provider:
+    """Imported here, for those who have one: the libraries behind it are large, and warn of each other."""
+    from services.chart.adapters.web.provider import Provider
+
+    return Provider(settings, now)

@@ -83,9 +83,10 @@ class Gate:
         if token.startswith(PREFIX):
             return await asyncio.to_thread(self._console.tokens.find, token, self._console.now())
         found = await self._console.provider.machine(token) if self._console.provider else None
-        if found is not None and await asyncio.to_thread(self._console.users.disabled, found.id):
+        if found is None:
             return None
-        return found
+        person, subject = found
+        return person if await asyncio.to_thread(self._console.users.welcome, person.id, subject) else None
 
     async def _refused(self, request: Request) -> Response | None:
         """The answer to a request that may not go on; None for one that may."""

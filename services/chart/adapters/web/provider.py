@@ -129,8 +129,8 @@ class Provider:
         )
         return str(made["url"])
 
-    async def machine(self, token: str) -> Person | None:
-        """Whose access token it is; None when it is not to be believed, or its owner has no role here."""
+    async def machine(self, token: str) -> tuple[Person, str] | None:
+        """Whose access token it is, and their subject; None when it is not to be believed, or gives no role here."""
         audience = self._settings.oidc_api_audience
         if not audience:
             return None
@@ -148,7 +148,7 @@ class Provider:
         if role is None or ID_TOKEN_CLAIMS & claims.claims.keys():
             return None
         called = str(claims.claims.get(self._settings.oidc_id_claim) or claims.claims["sub"])
-        return Person(normal_id(called), called, role, "api")
+        return Person(normal_id(called), called, role, "api"), self._subject(claims.claims)
 
     # --- what a token says ---
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from refrain.runtime.database import READING
@@ -82,11 +82,6 @@ class Users:
             row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one_or_none()
         return None if row is None else _user(row)
 
-    def disabled(self, user: str) -> bool:
-        """Whether somebody of that name was disabled here, whatever the provider says."""
-        with self._engine.connect().execution_options(**{READING: True}) as connection:
-            return connection.scalar(select(USERS.c.disabled_at).where(USERS.c.id == user)) is not None
-
     # --- signing in ---
 
     def with_password(self, typed: str, password: str, address: str, now: datetime, request: str = "") -> User:
@@ -127,24 +122,46 @@ class Users:
     def from_provider(
         self, user: str, name: str, role: Role, subject: str, now: datetime, request: str = "", address: str = ""
     ) -> User:
-        """The person for whom the provider vouches, made at the first sign-in, with the role of this one."""
+        """The person for whom the provider vouches, made at the first sign-in, with the role of this one.
+
+        The subject is the person: one whom the provider calls otherwise now keeps the account, under the new name.
+        """
         user = normal_id(user)
         if not ID.fullmatch(user):
             raise Refused("Your name at the sign-in cannot be used here. Ask an administrator.")
         with self._engine.begin() as connection:
-            row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one_or_none()
-            if row is None:
+            known = self._of_subject(connection, user, subject)
+            if known is None:
                 self._insert(connection, user, name, role, "oidc", now, subject=subject)
                 note(connection, now, actor=user, what="created", subject=user, detail=role, request=request)
-            elif row["source"] != "oidc" or row["subject"] != subject:
-                raise Refused("Your name at the sign-in belongs to somebody else here. Ask an administrator.")
-            elif row["disabled_at"]:
-                raise Refused("Your account is disabled here. Ask an administrator.")
-            elif row["role"] != role:
+            elif known["id"] != user:
+                connection.execute(delete(SESSIONS).where(SESSIONS.c.person == known["id"]))
+                connection.execute(update(USERS).where(USERS.c.subject == subject).values(id=user))
+                note(connection, now, actor=user, what="renamed", subject=user, detail=known["id"], request=request)
+            if known is not None and known["role"] != role:
                 note(connection, now, actor=user, what="role", subject=user, detail=role, request=request)
             connection.execute(update(USERS).where(USERS.c.id == user).values(name=name, role=role.value))
             row = connection.execute(select(USERS).where(USERS.c.id == user)).mappings().one()
             return self._signs_in(connection, row, now, request, address)
+
+    def _of_subject(self, connection: Connection, user: str, subject: str) -> Any:
+        """The account of this person of the provider; None when there is none yet. Refused when it may not be used."""
+        rows = connection.execute(select(USERS).where(or_(USERS.c.id == user, USERS.c.subject == subject))).mappings()
+        known = rows.all()
+        if any(row["subject"] != subject for row in known):
+            raise Refused("Your name at the sign-in belongs to somebody else here. Ask an administrator.")
+        if any(row["disabled_at"] for row in known):
+            raise Refused("Your account is disabled here. Ask an administrator.")
+        return known[0] if known else None
+
+    def welcome(self, user: str, subject: str) -> bool:
+        """Whether this person of the provider may ask with a token: not disabled here, and nobody else's name."""
+        with self._engine.connect().execution_options(**{READING: True}) as connection:
+            try:
+                self._of_subject(connection, user, subject)
+            except Refused:
+                return False
+        return True
 
     def _signs_in(self, connection: Connection, row: Any, now: datetime, request: str, address: str) -> User:
         connection.execute(update(USERS).where(USERS.c.id == row["id"]).values(signed_in_at=microseconds(now)))
