@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from refrain.cli.commands import (
+    alerts,
     assess,
     codes,
     demo,
@@ -45,6 +46,7 @@ app.command("record", rich_help_panel=FACTS, epilog=record.EPILOG)(record.record
 app.command("explain", rich_help_panel=FACTS)(explain.explain)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=FACTS)
 app.add_typer(codes.app, name="codes", rich_help_panel=FACTS)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=FACTS)
 app.command("translate", rich_help_panel=FILES)(translate.translate)
 app.command("assess", rich_help_panel=FILES)(assess.assess)
 

@@ -261,6 +261,11 @@ async def test_a_watcher_hears_of_each_change_and_goes_on_from_its_cursor(databa
     here, there = a_store(database), a_store(database)
     take(here, issued(1), now=clock)
     async with served(here, clock) as stub:
+        listed = await stub.ListAlerts(api.ListAlertsRequest())
+        await asyncio.to_thread(take, there, issued(50), now=clock)
+        missed = stub.WatchAlerts(api.WatchAlertsRequest(after=listed.cursor))
+        assert (await missed.read()).alert.alert_id == alert_id(50)
+        missed.cancel()
         watching = stub.WatchAlerts(api.WatchAlertsRequest())
         arriving = asyncio.ensure_future(watching.read())
         number = 1

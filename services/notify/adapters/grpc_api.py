@@ -62,11 +62,13 @@ class AlertApi(alerts_pb2_grpc.AlertServiceServicer):
         self, request: alerts_pb2.ListAlertsRequest, context: grpc.aio.ServicerContext
     ) -> alerts_pb2.ListAlertsResponse:
         wanted, size, after = asked.wanted(request)
+        newest = await in_thread(context, self._queries.newest_change)
         found = await in_thread(context, self._queries.alerts, wanted, size + 1, after)
         shown, more = found[:size], len(found) > size
         return alerts_pb2.ListAlertsResponse(
             alerts=[alert_message(thread) for thread in shown],
             next_page_token=Place.of(shown[-1]).token() if more else "",
+            cursor=asked.cursor(newest, self._store.cluster),
         )
 
     async def GetAlert(

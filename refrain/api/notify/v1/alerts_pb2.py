@@ -27,7 +27,7 @@ from refrain.api.events.v1 import events_pb2 as refrain_dot_api_dot_events_dot_v
 from refrain.api.events.v1 import people_pb2 as refrain_dot_api_dot_events_dot_v1_dot_people__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"refrain/api/notify/v1/alerts.proto\x12\x15refrain.api.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"refrain/api/events/v1/events.proto\x1a\"refrain/api/events/v1/people.proto\"\xde\x05\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x31\n\x07patient\x18\x02 \x01(\x0b\x32 .refrain.api.events.v1.PatientId\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x16\n\tdue_hours\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x11\n\x04line\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x08 \x01(\t\x12)\n\x04rule\x18\t \x01(\x0b\x32\x1b.refrain.api.events.v1.Rule\x12&\n\x02\x61t\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0c \x01(\t\x12\x0f\n\x07waiting\x18\r \x01(\x08\x12\x13\n\x0b\x61ssigned_to\x18\x0e \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x0f \x01(\t\x12\x33\n\x0f\x61\x63knowledged_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x61\x63knowledge_reason\x18\x11 \x01(\t\x12\x30\n\x0cread_back_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rsnoozed_until\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x15 \x01(\x05\x12\x0f\n\x07repeats\x18\x16 \x01(\x05\x12\x0e\n\x06number\x18\x17 \x01(\x05\x12\x31\n\x08\x65vidence\x18\x18 \x03(\x0b\x32\x1f.refrain.api.notify.v1.EvidenceB\x0c\n\n_due_hoursB\x07\n\x05_line\"n\n\x08\x45vidence\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61nalyte\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x30\n\x0c\x63ollected_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x06\x41\x63tion\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12+\n\x05\x65vent\x18\x05 \x01(\x0b\x32\x1c.refrain.api.events.v1.Event\"\xa7\x01\n\x11ListAlertsRequest\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x14\n\x0cwaiting_only\x18\x02 \x01(\x08\x12\x31\n\x07patient\x18\x03 \x01(\x0b\x32 .refrain.api.events.v1.PatientId\x12\x13\n\x0b\x61ssigned_to\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"[\n\x12ListAlertsResponse\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x0fGetAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\"o\n\x10GetAlertResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12.\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32\x1d.refrain.api.notify.v1.Action\"\x88\x01\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"B\n\x13\x41\x63knowledgeResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\xd7\x01\n\x15RecordReadBackRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x16\n\x0ename_confirmed\x18\x04 \x01(\x08\x12\x1c\n\x14identifier_confirmed\x18\x05 \x01(\x08\x12\x18\n\x10result_confirmed\x18\x06 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"E\n\x16RecordReadBackResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\x9d\x01\n\rSnoozeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"=\n\x0eSnoozeResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\x80\x01\n\x0fReassignRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x10ReassignResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"2\n\x12WatchAlertsRequest\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"R\n\x13WatchAlertsResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\x13\n\x11ListPeopleRequest\"C\n\x12ListPeopleResponse\x12-\n\x06people\x18\x01 \x03(\x0b\x32\x1d.refrain.api.notify.v1.Person\"C\n\x06Person\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64uties\x18\x03 \x03(\t\x12\x0f\n\x07on_duty\x18\x04 \x01(\x08\"\x15\n\x13ListChannelsRequest\"H\n\x14ListChannelsResponse\x12\x30\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1e.refrain.api.notify.v1.Channel\"\xa7\x01\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\x12\x33\n\x0flast_success_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndown_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x8b\x07\n\x0c\x41lertService\x12\x61\n\nListAlerts\x12(.refrain.api.notify.v1.ListAlertsRequest\x1a).refrain.api.notify.v1.ListAlertsResponse\x12[\n\x08GetAlert\x12&.refrain.api.notify.v1.GetAlertRequest\x1a\'.refrain.api.notify.v1.GetAlertResponse\x12\x64\n\x0b\x41\x63knowledge\x12).refrain.api.notify.v1.AcknowledgeRequest\x1a*.refrain.api.notify.v1.AcknowledgeResponse\x12m\n\x0eRecordReadBack\x12,.refrain.api.notify.v1.RecordReadBackRequest\x1a-.refrain.api.notify.v1.RecordReadBackResponse\x12U\n\x06Snooze\x12$.refrain.api.notify.v1.SnoozeRequest\x1a%.refrain.api.notify.v1.SnoozeResponse\x12[\n\x08Reassign\x12&.refrain.api.notify.v1.ReassignRequest\x1a\'.refrain.api.notify.v1.ReassignResponse\x12\x66\n\x0bWatchAlerts\x12).refrain.api.notify.v1.WatchAlertsRequest\x1a*.refrain.api.notify.v1.WatchAlertsResponse0\x01\x12\x61\n\nListPeople\x12(.refrain.api.notify.v1.ListPeopleRequest\x1a).refrain.api.notify.v1.ListPeopleResponse\x12g\n\x0cListChannels\x12*.refrain.api.notify.v1.ListChannelsRequest\x1a+.refrain.api.notify.v1.ListChannelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"refrain/api/notify/v1/alerts.proto\x12\x15refrain.api.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"refrain/api/events/v1/events.proto\x1a\"refrain/api/events/v1/people.proto\"\xde\x05\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x31\n\x07patient\x18\x02 \x01(\x0b\x32 .refrain.api.events.v1.PatientId\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x16\n\tdue_hours\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x11\n\x04line\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x08 \x01(\t\x12)\n\x04rule\x18\t \x01(\x0b\x32\x1b.refrain.api.events.v1.Rule\x12&\n\x02\x61t\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x0c \x01(\t\x12\x0f\n\x07waiting\x18\r \x01(\x08\x12\x13\n\x0b\x61ssigned_to\x18\x0e \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x0f \x01(\t\x12\x33\n\x0f\x61\x63knowledged_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x61\x63knowledge_reason\x18\x11 \x01(\t\x12\x30\n\x0cread_back_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rsnoozed_until\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x15 \x01(\x05\x12\x0f\n\x07repeats\x18\x16 \x01(\x05\x12\x0e\n\x06number\x18\x17 \x01(\x05\x12\x31\n\x08\x65vidence\x18\x18 \x03(\x0b\x32\x1f.refrain.api.notify.v1.EvidenceB\x0c\n\n_due_hoursB\x07\n\x05_line\"n\n\x08\x45vidence\x12\x11\n\tresult_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61nalyte\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x30\n\x0c\x63ollected_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x06\x41\x63tion\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12+\n\x05\x65vent\x18\x05 \x01(\x0b\x32\x1c.refrain.api.events.v1.Event\"\xa7\x01\n\x11ListAlertsRequest\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x14\n\x0cwaiting_only\x18\x02 \x01(\x08\x12\x31\n\x07patient\x18\x03 \x01(\x0b\x32 .refrain.api.events.v1.PatientId\x12\x13\n\x0b\x61ssigned_to\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"k\n\x12ListAlertsResponse\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"#\n\x0fGetAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\"o\n\x10GetAlertResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12.\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32\x1d.refrain.api.notify.v1.Action\"\x88\x01\n\x12\x41\x63knowledgeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"B\n\x13\x41\x63knowledgeResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\xd7\x01\n\x15RecordReadBackRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x16\n\x0ename_confirmed\x18\x04 \x01(\x08\x12\x1c\n\x14identifier_confirmed\x18\x05 \x01(\x08\x12\x18\n\x10result_confirmed\x18\x06 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"E\n\x16RecordReadBackResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\x9d\x01\n\rSnoozeRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"=\n\x0eSnoozeResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"\x80\x01\n\x0fReassignRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12+\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1c.refrain.api.events.v1.Actor\x12\n\n\x02to\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"?\n\x10ReassignResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\"2\n\x12WatchAlertsRequest\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\"R\n\x13WatchAlertsResponse\x12+\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1c.refrain.api.notify.v1.Alert\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\x13\n\x11ListPeopleRequest\"C\n\x12ListPeopleResponse\x12-\n\x06people\x18\x01 \x03(\x0b\x32\x1d.refrain.api.notify.v1.Person\"C\n\x06Person\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64uties\x18\x03 \x03(\t\x12\x0f\n\x07on_duty\x18\x04 \x01(\x08\"\x15\n\x13ListChannelsRequest\"H\n\x14ListChannelsResponse\x12\x30\n\x08\x63hannels\x18\x01 \x03(\x0b\x32\x1e.refrain.api.notify.v1.Channel\"\xa7\x01\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\n\n\x02up\x18\x03 \x01(\x08\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\x12\x33\n\x0flast_success_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndown_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x8b\x07\n\x0c\x41lertService\x12\x61\n\nListAlerts\x12(.refrain.api.notify.v1.ListAlertsRequest\x1a).refrain.api.notify.v1.ListAlertsResponse\x12[\n\x08GetAlert\x12&.refrain.api.notify.v1.GetAlertRequest\x1a\'.refrain.api.notify.v1.GetAlertResponse\x12\x64\n\x0b\x41\x63knowledge\x12).refrain.api.notify.v1.AcknowledgeRequest\x1a*.refrain.api.notify.v1.AcknowledgeResponse\x12m\n\x0eRecordReadBack\x12,.refrain.api.notify.v1.RecordReadBackRequest\x1a-.refrain.api.notify.v1.RecordReadBackResponse\x12U\n\x06Snooze\x12$.refrain.api.notify.v1.SnoozeRequest\x1a%.refrain.api.notify.v1.SnoozeResponse\x12[\n\x08Reassign\x12&.refrain.api.notify.v1.ReassignRequest\x1a\'.refrain.api.notify.v1.ReassignResponse\x12\x66\n\x0bWatchAlerts\x12).refrain.api.notify.v1.WatchAlertsRequest\x1a*.refrain.api.notify.v1.WatchAlertsResponse0\x01\x12\x61\n\nListPeople\x12(.refrain.api.notify.v1.ListPeopleRequest\x1a).refrain.api.notify.v1.ListPeopleResponse\x12g\n\x0cListChannels\x12*.refrain.api.notify.v1.ListChannelsRequest\x1a+.refrain.api.notify.v1.ListChannelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,43 +43,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTALERTSREQUEST']._serialized_start=1157
   _globals['_LISTALERTSREQUEST']._serialized_end=1324
   _globals['_LISTALERTSRESPONSE']._serialized_start=1326
-  _globals['_LISTALERTSRESPONSE']._serialized_end=1417
-  _globals['_GETALERTREQUEST']._serialized_start=1419
-  _globals['_GETALERTREQUEST']._serialized_end=1454
-  _globals['_GETALERTRESPONSE']._serialized_start=1456
-  _globals['_GETALERTRESPONSE']._serialized_end=1567
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1570
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1706
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1708
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1774
-  _globals['_RECORDREADBACKREQUEST']._serialized_start=1777
-  _globals['_RECORDREADBACKREQUEST']._serialized_end=1992
-  _globals['_RECORDREADBACKRESPONSE']._serialized_start=1994
-  _globals['_RECORDREADBACKRESPONSE']._serialized_end=2063
-  _globals['_SNOOZEREQUEST']._serialized_start=2066
-  _globals['_SNOOZEREQUEST']._serialized_end=2223
-  _globals['_SNOOZERESPONSE']._serialized_start=2225
-  _globals['_SNOOZERESPONSE']._serialized_end=2286
-  _globals['_REASSIGNREQUEST']._serialized_start=2289
-  _globals['_REASSIGNREQUEST']._serialized_end=2417
-  _globals['_REASSIGNRESPONSE']._serialized_start=2419
-  _globals['_REASSIGNRESPONSE']._serialized_end=2482
-  _globals['_WATCHALERTSREQUEST']._serialized_start=2484
-  _globals['_WATCHALERTSREQUEST']._serialized_end=2534
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=2536
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=2618
-  _globals['_LISTPEOPLEREQUEST']._serialized_start=2620
-  _globals['_LISTPEOPLEREQUEST']._serialized_end=2639
-  _globals['_LISTPEOPLERESPONSE']._serialized_start=2641
-  _globals['_LISTPEOPLERESPONSE']._serialized_end=2708
-  _globals['_PERSON']._serialized_start=2710
-  _globals['_PERSON']._serialized_end=2777
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=2779
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=2800
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2802
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2874
-  _globals['_CHANNEL']._serialized_start=2877
-  _globals['_CHANNEL']._serialized_end=3044
-  _globals['_ALERTSERVICE']._serialized_start=3047
-  _globals['_ALERTSERVICE']._serialized_end=3954
+  _globals['_LISTALERTSRESPONSE']._serialized_end=1433
+  _globals['_GETALERTREQUEST']._serialized_start=1435
+  _globals['_GETALERTREQUEST']._serialized_end=1470
+  _globals['_GETALERTRESPONSE']._serialized_start=1472
+  _globals['_GETALERTRESPONSE']._serialized_end=1583
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=1586
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=1722
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=1724
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=1790
+  _globals['_RECORDREADBACKREQUEST']._serialized_start=1793
+  _globals['_RECORDREADBACKREQUEST']._serialized_end=2008
+  _globals['_RECORDREADBACKRESPONSE']._serialized_start=2010
+  _globals['_RECORDREADBACKRESPONSE']._serialized_end=2079
+  _globals['_SNOOZEREQUEST']._serialized_start=2082
+  _globals['_SNOOZEREQUEST']._serialized_end=2239
+  _globals['_SNOOZERESPONSE']._serialized_start=2241
+  _globals['_SNOOZERESPONSE']._serialized_end=2302
+  _globals['_REASSIGNREQUEST']._serialized_start=2305
+  _globals['_REASSIGNREQUEST']._serialized_end=2433
+  _globals['_REASSIGNRESPONSE']._serialized_start=2435
+  _globals['_REASSIGNRESPONSE']._serialized_end=2498
+  _globals['_WATCHALERTSREQUEST']._serialized_start=2500
+  _globals['_WATCHALERTSREQUEST']._serialized_end=2550
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=2552
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=2634
+  _globals['_LISTPEOPLEREQUEST']._serialized_start=2636
+  _globals['_LISTPEOPLEREQUEST']._serialized_end=2655
+  _globals['_LISTPEOPLERESPONSE']._serialized_start=2657
+  _globals['_LISTPEOPLERESPONSE']._serialized_end=2724
+  _globals['_PERSON']._serialized_start=2726
+  _globals['_PERSON']._serialized_end=2793
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=2795
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=2816
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2818
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2890
+  _globals['_CHANNEL']._serialized_start=2893
+  _globals['_CHANNEL']._serialized_end=3060
+  _globals['_ALERTSERVICE']._serialized_start=3063
+  _globals['_ALERTSERVICE']._serialized_end=3970
 # @@protoc_insertion_point(module_scope)
