@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from refrain.contracts.topics import Topic
+from refrain.runtime.consumer_lag import Lag
 from refrain.runtime.health import Progress
 from refrain.runtime.incoming import Arrived, Poison, decode
 from refrain.runtime.leaving import ExitCode, Leave, leave, place_of
@@ -144,6 +145,7 @@ class Consumer:
         self._leave = leave
         self._at: dict[Partition, int] = {}
         self._look_at = 0.0
+        self._lag = Lag()
         self.progress = Progress()
         self._caught_up = threading.Event()
 
@@ -324,20 +326,9 @@ class Consumer:
             log.warning("offsets were not acknowledged", extra={"reason": type(error).__name__})
 
     def _tell_lag(self, consumer: Any) -> None:
-        waiting = dict.fromkeys((*self._topics, *self._noting), 0)
-        assigned = consumer.assignment()
-        known = bool(assigned)
-        for partition in assigned:
-            end = consumer.highwater(partition)
-            position = self._at.get((partition.topic, partition.partition))
-            if end is not None and (position is None or position < end):  # perhaps what is between is gone from the log
-                position = consumer.position(partition, timeout_ms=1000)
-            if end is None or position is None:
-                known = False
-            else:
-                waiting[partition.topic] += max(end - position, 0)
+        waiting, known = self._lag.measure(consumer, self._at)
         for topic in self._topics:
-            self._metrics.lag.labels(topic).set(waiting[topic])
+            self._metrics.lag.labels(topic).set(waiting.get(topic, 0))
         behind = sum(waiting.values())
         self.progress.behind(behind)
         (self._caught_up.set if known and not behind else self._caught_up.clear)()

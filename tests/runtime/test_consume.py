@@ -382,6 +382,17 @@ def test_a_database_that_was_emptied_while_nothing_comes_is_filled_again(stream:
     assert kept.stale == 0, "nothing had to be refused"
 
 
+def test_a_database_that_has_read_everything_is_caught_up_in_a_new_group_too(stream: Stream) -> None:
+    """Kafka sends nothing then, and says nothing of the ends unless it is asked."""
+    stream.send(range(10))
+    kept = Kept()
+    with reading(stream, kept) as consumer:
+        eventually(lambda: consumer.caught_up and len(kept.keys) == 10)
+    with reading(stream, kept, group=f"{stream.group}-new") as consumer:
+        eventually(lambda: consumer.caught_up)
+    assert sorted(kept.keys) == keys(range(10))
+
+
 def test_heads_of_other_topics_come_without_their_values(stream: Stream) -> None:
     stream.send_raw([Outgoing(stream.topic.name, b"who|ever|0007", b"not JSON")])
     with reading(stream, Kept()) as consumer:

@@ -11,7 +11,7 @@ from refrain.contracts.topics import TOPICS
 from refrain.runtime.consume import Noted
 from refrain.runtime.incoming import Arrived
 from services.chart.adapters.cursors import reading_cursor
-from services.chart.adapters.storing import add, put
+from services.chart.adapters.storing import add, keep_first
 from services.chart.adapters.tables import DEAD_LETTERS, PATIENTS, REDRIVES, moment_of
 from services.chart.domain.views import DeadLetter
 
@@ -20,8 +20,12 @@ SERVICE_OF = {topic.dead_letters(service): (topic.name, service) for topic in TO
 
 
 def keep(connection: Connection, noted: Sequence[Noted], facts: Sequence[Arrived]) -> None:
-    """Note dead letters, and which of them came again as records. Letters of other topics are nothing to us."""
-    put(connection, DEAD_LETTERS, [_row(one) for one in noted if one.topic in SERVICE_OF])
+    """Note dead letters, and which of them came again as records. Letters of other topics are nothing to us.
+
+    A service that reads a record again writes its letter again: the first one says when it was set aside.
+    """
+    rows = [_row(one) for one in noted if one.topic in SERVICE_OF]
+    keep_first(connection, DEAD_LETTERS, rows, order=("at", "cause", "stage"))
     add(connection, REDRIVES, [{"id": fact.record.redrives} for fact in facts if fact.record.redrives])
 
 

@@ -44,15 +44,17 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(statement, [storable(row) for row in rows])
 
 
-def keep_first(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def keep_first(
+    connection: Connection, table: Table, rows: Sequence[Row], order: Sequence[str] = ("recorded_at", "payload")
+) -> None:
     """Write events under their id. Of two records of one event, which may differ in how they travelled (recording
-    time, trace), the one that was recorded first stays, whichever came first."""
+    time, trace), the one that is first by ``order`` stays, whichever came first."""
     if not rows:
         return
     statement = insert(connection, table)
     own = [column.name for column in table.columns if not column.primary_key]
-    order = [name for name in ("recorded_at", "payload") if name in table.columns]
-    earlier = tuple_(*[statement.excluded[name] for name in order]) < tuple_(*[table.columns[name] for name in order])
+    named = [name for name in order if name in table.columns]
+    earlier = tuple_(*[statement.excluded[name] for name in named]) < tuple_(*[table.columns[name] for name in named])
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=list(table.primary_key),
