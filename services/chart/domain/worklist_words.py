@@ -129,6 +129,11 @@ def who(action: AlertAction) -> str:
     return f"{action.actor.id}{role}{via}"
 
 
+def headline(sentence: str) -> str:
+    """With a capital first letter, and every other letter as it is (VEGF, IgG)."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def standing(row: AlertRow) -> str:
     """Where an alert stands with people."""
     match row.state:
