@@ -15,8 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from refrain.cli import jars, kafka
 from refrain.cli.home import Home
+from refrain.cli.people import create_people
 from refrain.cli.problems import CannotStart
-from refrain.cli.programs import ENGINES, SERVICES, service_environment, service_programs
+from refrain.cli.programs import PEOPLE, SERVICES, first_process, programs, service_environment
 from refrain.cli.supervision import Program, Supervisor
 from refrain.cli.topics import create_topics
 from refrain.runtime import database
@@ -25,6 +26,8 @@ from services.intake.adapters import memory
 READY_SECONDS = 60.0
 """How long a service may take from its start to its ports."""
 DEATHS_WHILE_STARTING = 3
+MIGRATIONS = {service: f"services.{service}.adapters:migrations" for service in PEOPLE}
+"""Services whose tables are their own; the engines' ledgers are all alike, and intake brings up its own."""
 KAFKA_PRIORITY = 10
 """Before the services, and stopped after them."""
 
@@ -53,15 +56,29 @@ class Stack:
         remembered = self.home.recall("stack")
         return bool(remembered and remembered["own_kafka"])
 
+    def database(self, service: str) -> str:
+        """URL of a service's database: the one in the environment, else a SQLite file of this home."""
+        name = f"{service.upper()}_LEDGER"
+        return os.environ.get(name) or service_environment(self.home, service, service, "")[name]
+
     def is_up(self) -> bool:
         return self.supervisor.is_running()
 
     def ports(self, service: str) -> dict[str, int]:
         """Ports of the service's first process; empty while it has not told them."""
-        return self.home.ports_of(f"{service}-1" if service in ENGINES else service)
+        return self.home.ports_of(first_process(service))
 
-    def up(self, say: Say, *, workers: int = 1) -> None:
-        """Start everything that does not run yet and wait until all of it answers. CannotStart says what is wrong."""
+    @property
+    def console(self) -> str | None:
+        """Address of the console; None while it is not told."""
+        port = self.ports("chart").get("http")
+        return f"http://{kafka.HOST}:{port}" if port else None
+
+    def up(self, say: Say, *, workers: int = 1) -> dict[str, str]:
+        """Start everything that does not run yet and wait until all of it answers. CannotStart says what is wrong.
+
+        Returns the passwords of people who may now sign in at the console for the first time, by their id.
+        """
         self._room_to_write()
         if self.is_up():
             self._same_kafka()
@@ -70,12 +87,14 @@ class Stack:
             self._start_supervisor(say, workers)
         bootstrap = str(self.bootstrap)
         self._start_kafka(say, bootstrap)
-        made = create_topics(bootstrap, replication=_replication())
-        say(f"Created {len(made)} topics." if made else "The topics are there.")
-        self._migrate(bootstrap)
+        topics = create_topics(bootstrap, replication=_replication())
+        say(f"Created {len(topics)} topics." if topics else "The topics are there.")
+        self._migrate()
         say("The ledgers are at this version's schema.")
+        made = self._create_people()
         self._start_services(say)
         self._tell_prometheus()
+        return made
 
     def down(self, *, wipe: bool = False) -> list[str]:
         """Stop everything; with ``wipe`` forget everything too. Returns what had to be ended the hard way."""
@@ -105,7 +124,7 @@ class Stack:
         self.supervisor.stop_everything()  # what a killed supervisor may have left behind
         for old in self.home.ports.glob("*.json"):
             old.unlink()
-        programs = []
+        started = []
         if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
             _answering(given)
             say(f"Using the Kafka at {given}.")
@@ -113,9 +132,9 @@ class Stack:
         else:
             node = self._prepare_kafka(say)
             bootstrap = node.bootstrap
-            programs.append(Program("kafka", node.command, {}, KAFKA_PRIORITY))
+            started.append(Program("kafka", node.command, {}, KAFKA_PRIORITY))
         self.home.remember("stack", {"bootstrap": bootstrap, "own_kafka": not given})
-        self.supervisor.start([*programs, *service_programs(self.home, bootstrap, workers)])
+        self.supervisor.start([*started, *programs(self.home, bootstrap, workers)])
 
     def _prepare_kafka(self, say: Say) -> kafka.Node:
         def progress(done: int, total: int) -> None:
@@ -141,22 +160,26 @@ class Stack:
         kafka.wait_until_ready(bootstrap, alive=lambda: _state(supervisor, "kafka") in ("STARTING", "RUNNING"))
         say(f"Apache Kafka {jars.pinned().version} answers at {bootstrap}.")
 
-    def _migrate(self, bootstrap: str) -> None:
+    def _migrate(self) -> None:
         """Bring every service's database to this version's schema: workers refuse to start on another one."""
         for service in SERVICES:
-            url = (service_environment(self.home, service, service, bootstrap) | os.environ)[
-                f"{service.upper()}_LEDGER"
-            ]
+            url = self.database(service)
             try:
                 if service == "intake":
                     memory.upgrade(url)
                 else:
-                    database.upgrade(url, service)
+                    database.upgrade(url, service, MIGRATIONS.get(service, database.LEDGER_MIGRATIONS))
             except (SQLAlchemyError, CommandError, ValueError) as problem:
                 raise CannotStart(
                     f"The database of {service} could not be brought up to date ({type(problem).__name__}). Check "
                     f"{service.upper()}_LEDGER, and that no newer version of Refrain has used it."
                 ) from problem
+
+    def _create_people(self) -> dict[str, str]:
+        """One of each role, unless the environment says that the console has no people of its own."""
+        if os.environ.get("CHART_LOCAL_USERS", "true").lower() not in ("1", "true", "yes", "on"):
+            return {}
+        return create_people(self.database("chart"), self.home)
 
     def _start_services(self, say: Say) -> None:
         supervisor = self.supervisor

@@ -173,9 +173,11 @@ def test_a_difference_is_exit_code_1_and_ci_takes_the_stack_down(
     downs: list[str] = []
     monkeypatch.setenv("REFRAIN_HOME", str(tmp_path))
     monkeypatch.setenv("CI", "true") if ci else monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(command.Stack, "up", lambda *_: {"viewer": "told-once"})
     monkeypatch.setattr(command, "_run", lambda _: ["T2 VEGF: call is NRV instead of CRV."])
     monkeypatch.setattr(command.Stack, "down", lambda _: downs.append("down"))
     shown = CliRunner().invoke(app, ["demo"])
     assert shown.exit_code == 1
     assert "✗ T2 VEGF: call is NRV instead of CRV." in shown.output
     assert downs == (["down"] if ci else [])
+    assert ("told-once" in shown.output) is not ci

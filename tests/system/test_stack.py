@@ -17,14 +17,17 @@ from urllib.request import urlopen
 import pytest
 
 from refrain.cli.assess import assess
-from refrain.cli.demo.case import PATIENT, case
+from refrain.cli.demo.case import PATIENT, case, synthetic
+from refrain.cli.demo.compared import compare
 from refrain.cli.demo.outcome import Outcome, read_outcome
 from refrain.cli.home import Home
+from refrain.cli.programs import SERVICES
 from refrain.cli.stack import Stack
 from refrain.cli.supervision import ProcessState, supervised_by
 
 pytestmark = pytest.mark.kafka
 PATIENCE_SECONDS = 60
+PROCESSES = ("kafka", "intake", "flagging-1", "response-1", "relapse-1", "notify", "chart")
 
 
 @dataclass
@@ -78,9 +81,26 @@ def test_the_demo_agrees_with_what_was_published(first_demo: subprocess.Complete
     assert first_demo.returncode == 0, first_demo.stdout + first_demo.stderr
     assert "✗" not in first_demo.stdout
     assert first_demo.stdout.count("✓") > 40
-    assert "Intake took 13 messages" in first_demo.stdout
+    assert "case-dkrd-001: Intake took 13 messages" in first_demo.stdout
     for sentence in ("CRV after one cycle", "CRH after two cycles", "URINE_IFE_MISSING", "CR-PET", "IGG_LOW_SAFETY"):
         assert sentence in first_demo.stdout
+
+
+def test_the_second_patient_relapses_is_corrected_and_relapses_again(
+    operator: Operator, first_demo: subprocess.CompletedProcess[str]
+) -> None:
+    assert "synthetic-001: Intake took 42 messages" in first_demo.stdout
+    assert "a message without a patient's number" in first_demo.stdout
+    patient = synthetic()
+    found = read_outcome(str(operator.stack.bootstrap), patient.patient.key, patient.records())
+    assert compare(found, patient).troubles == []
+    alone = {
+        (alert["kind"], alert["tier"], alert["subject"])
+        for alert in assess(patient.document)["alerts"]
+        if alert["state"] in ("open", "amended")
+    }
+    waiting = {(one.kind, one.tier, one.subject) for one in found.alerts if one.state in ("open", "amended")}
+    assert waiting == alone
 
 
 def test_through_the_stack_and_without_kafka_the_flags_are_the_same(outcome: Outcome) -> None:
@@ -139,6 +159,7 @@ def test_run_twice_the_messages_are_known_and_the_course_is_the_same(
     again = operator.refrain("demo")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Intake knew all 13 messages already" in again.stdout
+    assert "Intake knew all 42 messages already" in again.stdout
     course = slice(first_demo.stdout.index("Results"), first_demo.stdout.index("The same questions"))
     assert first_demo.stdout[course] in again.stdout
     later = read_outcome(str(operator.stack.bootstrap), PATIENT.key, case().records())
@@ -149,7 +170,7 @@ def test_run_twice_the_messages_are_known_and_the_course_is_the_same(
 def test_status_shows_every_process_its_ports_and_what_waits(operator: Operator) -> None:
     shown = operator.refrain("status")
     assert shown.returncode == 0, shown.stdout
-    for word in ("kafka", "intake", "flagging-1", "response-1", "relapse-1", "mllp 127.0.0.1:", "waiting"):
+    for word in (*PROCESSES, "mllp 127.0.0.1:", "http 127.0.0.1:", "waiting"):
         assert word in shown.stdout
 
 
@@ -173,7 +194,7 @@ def test_a_care_event_is_recorded_by_hand(operator: Operator) -> None:
 @pytest.mark.usefixtures("outcome")
 def test_metrics_of_every_process_are_where_prometheus_looks(operator: Operator) -> None:
     targets = json.loads(operator.home.targets.read_text())
-    assert {one["labels"]["service"] for one in targets} == {"intake", "flagging", "response", "relapse"}
+    assert {one["labels"]["service"] for one in targets} == set(SERVICES)
     for one in targets:
         with urlopen(f"http://{one['targets'][0]}/metrics", timeout=10) as page:
             assert f"refrain_{one['labels']['service']}_" in page.read().decode()

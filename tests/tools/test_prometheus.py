@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from refrain.cli.kafka import free_port
+from refrain.cli.programs import READERS, SERVICES
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
 
@@ -84,14 +85,14 @@ def test_promtool_accepts_the_configuration() -> None:
 def test_every_service_is_scraped(prometheus: str) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     services: set[str] = set()
-    while services != {"intake", "flagging", "response", "relapse"}:
+    while services != set(SERVICES):
         assert time.monotonic() < end, f"only {sorted(services)} were up"
         time.sleep(1)
         services = {sample["metric"].get("service", "") for sample in ask(prometheus, "up == 1")}
 
 
-@pytest.mark.parametrize("service", ["flagging", "response", "relapse"])
-def test_the_lag_of_an_engine_can_be_asked_for(prometheus: str, service: str) -> None:
+@pytest.mark.parametrize("service", READERS)
+def test_the_lag_of_a_service_can_be_asked_for(prometheus: str, service: str) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not (found := ask(prometheus, f"refrain_{service}_lag_records")):
         assert time.monotonic() < end, "no such metric was scraped"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 import grpc
 import typer
@@ -18,10 +19,16 @@ from refrain.cli.demo.replay import Sent, replay, send_without_a_number
 from refrain.cli.demo.story import story
 from refrain.cli.home import Home
 from refrain.cli.kafka import HOST
+from refrain.cli.people import invitation
 from refrain.cli.problems import CannotStart
 from refrain.cli.programs import ENGINES
 from refrain.cli.stack import Stack
 from refrain.cli.terminal import err, out, sentences, working
+
+AS_IT_SHOULD_BE = (
+    "Every flag, call and alert is what the case report's clinicians called, or says why not.",
+    "The synthetic patient's relapse, retraction and second relapse are as expected.",
+)
 
 
 @sentences
@@ -36,11 +43,14 @@ def demo() -> None:
     every kind to look at.
 
     Exit code 1 with a sentence for any ✗ or lost message. Run twice, the messages are known already and the course is
-    the same. The stack is left running (refrain down stops it), but with CI set it is taken down at the end.
+    the same. The stack is left running (refrain down stops it), and the last lines say where the console is and who may
+    sign in; but with CI set all of it is taken down at the end.
     """
     started = time.monotonic()
     stack = Stack(Home.here())
     try:
+        with working("Starting the stack …") as say:
+            made = stack.up(say)
         troubles = _run(stack)
     finally:
         if os.environ.get("CI"):
@@ -49,17 +59,16 @@ def demo() -> None:
     out.print(f"[dim]{time.monotonic() - started:.0f} seconds.[/]")
     for trouble in troubles:
         err.print(f"[bold red]✗[/] {trouble}", soft_wrap=True)
+    if not troubles:
+        for sentence in AS_IT_SHOULD_BE:
+            out.print(f"[green]✓[/] {sentence}")
+    if not os.environ.get("CI"):
+        _what_next(stack, made)
     if troubles:
         raise typer.Exit(1)
-    out.print("[green]✓[/] Every flag, call and alert is what the case report's clinicians called, or says why not.")
-    out.print("[green]✓[/] The synthetic patient's relapse, retraction and second relapse are as expected.")
-    if not os.environ.get("CI"):
-        _what_next(stack)
 
 
 def _run(stack: Stack) -> list[str]:
-    with working("Starting the stack …") as say:
-        stack.up(say)
     published_case, invented = case(), synthetic()
     outcome, troubles = _follow(stack, published_case)
     if outcome.alerts and not os.environ.get("CI"):
@@ -130,9 +139,11 @@ def _ask(stack: Stack, outcome: Outcome) -> list[str]:
     return sentences_of(asked)
 
 
-def _what_next(stack: Stack) -> None:
+def _what_next(stack: Stack, made: Mapping[str, str]) -> None:
     mllp = stack.ports("intake").get("mllp")
     out.print("  The stack goes on running. Look around:")
     out.print("    refrain status                what runs, its ports, what waits")
     out.print(f"    refrain send FILE --to {HOST}:{mllp}")
     out.print("    refrain down [--wipe]         stop it, and forget everything")
+    for line in invitation(stack.console, stack.ports("mailbox").get("http"), made, stack.home):
+        out.print(line, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from refrain.cli import streams
 from refrain.cli.home import Home
-from refrain.cli.programs import ENGINES, SERVICES
+from refrain.cli.programs import LISTENERS, READERS
 from refrain.cli.questions import feed_warnings
 from refrain.cli.stack import Stack, show_ports
 from refrain.cli.supervision import ProcessState
@@ -20,7 +20,7 @@ from refrain.cli.terminal import out, sentences
 
 @sentences
 def status() -> None:
-    """Show each process with its ports and ends, what each engine still has before it, and warnings.
+    """Show each process with its ports and ends, what each service still has before it, and warnings.
 
     Exit code 1 when something that should run does not, or Kafka does not answer.
     """
@@ -36,6 +36,8 @@ def status() -> None:
     except KafkaError as problem:
         out.print(f"[red]Kafka at {bootstrap} does not answer ({type(problem).__name__}).[/]")
         well = False
+    if stack.console:
+        out.print(f"The console: {stack.console}")
     for warning in _warnings(stack):
         out.print(f"[yellow]![/] {warning}", soft_wrap=True)
     if not well:
@@ -61,14 +63,14 @@ def _processes(stack: Stack, processes: list[ProcessState]) -> Table:
 
 def _place(process: ProcessState) -> tuple[int, str]:
     """In the order of the flow, Kafka first."""
-    service = process.name.split("-")[0]
-    return (SERVICES.index(service) if service in SERVICES else -1), process.name
+    service, order = process.name.split("-")[0], ("kafka", *LISTENERS)
+    return (order.index(service) if service in order else len(order)), process.name
 
 
 def _backlogs(bootstrap: str) -> Table:
-    table = Table("engine", "reads", "records", "waiting")
+    table = Table("service", "reads", "records", "waiting")
     with streams.admin(bootstrap) as client:
-        for service in ENGINES:
+        for service in READERS:
             for topic, backlog in streams.backlog(client, service).items():
                 waiting = f"[yellow]{backlog.waiting}[/]" if backlog.waiting else "0"
                 table.add_row(service, topic, str(backlog.in_all), waiting)

@@ -1,13 +1,13 @@
 """Replays the patient: care events over gRPC, results over a real MLLP socket, moment by moment.
 
 After each moment with results the engines are waited for, so that the course shows a call for every moment, as it
-did at the bedside. All is done when their committed offsets have reached the ends of their topics.
+did at the bedside. All is done when the committed offsets of all services have reached the ends of their topics.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from refrain.cli import questions, streams
@@ -15,7 +15,7 @@ from refrain.cli.demo.case import Case
 from refrain.cli.demo.messages import messages, without_a_number
 from refrain.cli.mllp import MllpClient, Unanswered
 from refrain.cli.problems import CannotStart
-from refrain.cli.programs import ENGINES
+from refrain.cli.programs import ENGINES, READERS
 
 PATIENCE_SECONDS = 120.0
 """How long the engines may take for one moment before the demo gives up."""
@@ -46,9 +46,9 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
                 if trouble := _send(client, message):
                     refused.append(f"Message {sent}: {trouble}")
             if moment.records:
-                wait_for_engines(bootstrap)
+                wait_for(ENGINES, bootstrap)
                 say(f"{moment.at:%Y-%m-%d}: results in, and through all engines: {len(moment.records)}.")
-    wait_for_engines(bootstrap)
+    wait_for(READERS, bootstrap)
     return Sent(sent, questions.duplicates(grpc, case.sender.profile) - duplicates, tuple(refused))
 
 
@@ -70,18 +70,19 @@ def _send(client: MllpClient, message: bytes) -> str:
     return "" if answer.positive else f"{answer.code} {'; '.join(answer.causes)}"
 
 
-def wait_for_engines(bootstrap: str, *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Return when every engine has committed the ends of its topics, in the order of the flow.
+def wait_for(services: Iterable[str], bootstrap: str, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when every service has committed the ends of its topics, asked one after the other.
 
-    Outputs are on Kafka before their input is committed, so an engine that is through has told the next one all.
+    Given in the order of the flow: outputs are on Kafka before their input is committed, so a service that is through
+    has told the next one all.
     """
     end = time.monotonic() + seconds
     with streams.admin(bootstrap) as client:
-        for engine in ENGINES:
-            while waiting := sum(topic.waiting for topic in streams.backlog(client, engine).values()):
+        for service in services:
+            while waiting := sum(topic.waiting for topic in streams.backlog(client, service).values()):
                 if time.monotonic() > end:
                     raise CannotStart(
-                        f"{engine} has {waiting} records left after {seconds:.0f} seconds: see refrain status and "
-                        f"refrain logs {engine}."
+                        f"{service} has {waiting} records left after {seconds:.0f} seconds: see refrain status and "
+                        f"refrain logs {service}."
                     )
                 time.sleep(POLL_SECONDS)
