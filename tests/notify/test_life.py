@@ -646,6 +646,15 @@ def test_a_snooze_stops_the_clock_and_ends_by_itself() -> None:
     assert world.told == ["ana reminded", "ben escalated"]
 
 
+def test_a_snooze_at_the_last_level_ends_with_one_reminder() -> None:
+    world = told_world(**P2_24)
+    world.passes(hours=49)
+    world.snoozes(hours=7)
+    world.forget()
+    world.passes(hours=20)
+    assert world.told == ["cho reminded"]
+
+
 def test_all_snoozes_together_keep_to_the_limit_of_the_site() -> None:
     world = told_world(**P2_24)
     world.snoozes(hours=5)

@@ -78,6 +78,7 @@ def end_snooze(turn: Turn, woke: Woke) -> None:
     until = turn.thread.snoozed_until
     if until is None or until > woke.at:
         return
+    turn.set(reminded_at=turn.at)
     stop_snooze(turn, "the time is over")
     tellings.tell_level(turn, "reminded", also=_holder(turn))
     wake(turn, woke)
