@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from refrain.clinical.analytes import CATALOGUE
-from refrain.clinical.quality import QUALITY
 from refrain.contracts.events import Axis
 
 AXES: Mapping[str, str] = {
@@ -262,11 +261,6 @@ def analyte_name(code: str) -> str:
     """The catalogue's name, or that of an axis; the code itself for what is neither."""
     known = CATALOGUE.get(code)
     return known.name if known else SUBJECTS.get(code, code)
-
-
-def quality(code: str) -> str:
-    """A quality code in words."""
-    return with_code(QUALITY, code)
 
 
 def call_of(axis: Axis) -> str:

@@ -11,8 +11,9 @@ import pytest
 
 from refrain.clinical.interpretation import GROUPS
 from refrain.contracts.events import Axis, FlaggedReport, RangeSource, Specimen
-from services.chart.domain import care_words, course_words
+from services.chart.domain import care_words, course_words, quality_words
 from services.flagging.domain.seen import HOLDS, NO_RESPONSE
+from services.intake.domain import reasons as intake_reasons
 from services.relapse.domain.ladder import LadderState
 from services.response.domain.rulesets import RULESETS
 from services.response.domain.verdict import MEANING
@@ -61,8 +62,14 @@ def test_everything_that_the_demos_patients_have_has_words(document: str) -> Non
     assert {code for view in views for code in view.held} <= set(course_words.HELD)
     assert {code for view in views for code in view.reasons} <= set(course_words.REASONS)
     assert {code for view in views for code in (*view.caveats, *view.tags)} <= set(course_words.CAVEATS)
+    assert {code for view in views for code in view.quality} <= set(quality_words.WORDS)
     repairs = {view.observation.repaired.repair_rule_id for view in views if view.observation.repaired}
     assert repairs <= set(course_words.REPAIRS)
+
+
+def test_every_quality_code_of_intake_has_words() -> None:
+    assert set(intake_reasons.QUALITY) <= set(quality_words.WORDS)
+    assert quality_words.quality("uncertain") == "the number is marked as uncertain (uncertain)"
 
 
 def test_every_closed_list_of_the_contracts_has_words() -> None:

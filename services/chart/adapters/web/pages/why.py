@@ -51,7 +51,7 @@ async def _of_result(request: Request, identifier: UUID, view: ObservationView) 
     )
     return show(
         request, "why_result.html", patient=patient, view=view, row=view.row, resting=resting, explained=explained,
-        version=result_of(identifier, view.versions), quality=course_words.quality,
+        version=result_of(identifier, view.versions),
     )  # fmt: skip
 
 
