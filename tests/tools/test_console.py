@@ -18,6 +18,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from refrain.cli.home import Home
+from refrain.cli.supervision import Supervisor
+
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(600)]
 
 CHROMIUM = shutil.which("chromium") or ""
@@ -230,10 +233,16 @@ def test_the_synthetic_patients_corrections_are_visible(stack: Stack, visit: Vis
 
 def test_a_care_event_is_recorded_through_intake(stack: Stack, visit: Visit) -> None:
     page = visit("clinician")
-    open_patient(page, stack, "synthetic-001")
-    page.get_by_role("link", name="Record").first.click()
+    address = open_patient(page, stack, "synthetic-001")
+    page.get_by_role("link", name="infection", exact=True).last.click()
     is_accessible(page)
     picture(page, "record")
+    page.get_by_label("Name").fill("sinusitis")
+    page.get_by_label("Onset").fill("2025-11-03")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("main")).to_contain_text("ecorded")
+    page.goto(address)
+    expect(page.locator("main")).to_contain_text("sinusitis", timeout=PATIENCE_MILLISECONDS)
 
 
 def test_the_laboratory_cures_what_could_not_be_used(stack: Stack, visit: Visit) -> None:
@@ -285,14 +294,18 @@ def test_every_page_reads_on_a_phone(stack: Stack, visit: Visit) -> None:
 
 def test_while_notify_is_away_the_console_says_so_and_goes_on(stack: Stack, visit: Visit) -> None:
     page = visit("laboratory")
-    supervisor = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(stack.home / "supervisord.conf")]
-    subprocess.run([*supervisor, "stop", "notify"], check=False, capture_output=True, timeout=60)
+    supervisor = Supervisor(Home(stack.home))
+    supervisor.stop_process("notify")
     try:
         page.goto(f"{stack.address}/feed")
         expect(page.get_by_text("notify does not answer")).to_be_visible()
         page.goto(stack.address)
         expect(page.locator("#list tbody tr").first).to_be_visible()
     finally:
-        subprocess.run([*supervisor, "start", "notify"], check=False, capture_output=True, timeout=60)
-    page.goto(f"{stack.address}/feed")
-    expect(page.get_by_text("notify does not answer")).to_have_count(0)
+        supervisor.start_process("notify")
+    for _ in range(30):
+        page.goto(f"{stack.address}/feed")
+        if page.get_by_text("notify does not answer").count() == 0:
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail("the console did not find notify again")

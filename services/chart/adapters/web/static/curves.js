@@ -19,6 +19,7 @@ function draw(drawing) {
   const spec = JSON.parse(source.textContent);
   const width = Math.max(NARROWEST, drawing.clientWidth - ROOM_FOR_LABELS);
   for (const part of spec.vconcat) part.width = width;
+  spec.config = { ...spec.config, aria: false }; // the drawing is one image with a name; its table has the points
   if (width < NARROW) for (const layer of spec.vconcat.at(-1).layer) {
     if (layer.encoding.fill) layer.encoding.fill.legend.columns = 1;
   }
