@@ -33,7 +33,8 @@ def hash_of(password: str) -> str:
 
 def matches(password: str, stored: str | None) -> bool:
     """Whether it is the one; takes the same time for None."""
-    right = _hasher().verify(password[: LONGEST + 1], stored or _nobody())
+    nobody = _nobody()  # also when it is not needed: the first comparison makes it
+    right = _hasher().verify(password[: LONGEST + 1], stored or nobody)
     return right and stored is not None
 
 
