@@ -31,6 +31,7 @@ from refrain.runtime.ports import write_ports
 from refrain.runtime.produce import Producer
 from refrain.runtime.serve_metrics import MetricsServer
 from services.notify import metrics
+from services.notify.adapters import cds_hooks
 from services.notify.adapters.alerts_in import AlertsIn
 from services.notify.adapters.answers import Answers
 from services.notify.adapters.channels import ChannelsUnusable, Route, build_channels
@@ -171,7 +172,7 @@ async def _serve(settings: Settings, store: Store, routes: Mapping[str, Route]) 
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    await Process(settings, store, routes).run(until)
+    await Process(settings, store, routes, cds_hooks.application(settings, _now)).run(until)
 
 
 def _work(settings: Settings) -> None:

@@ -81,6 +81,16 @@ SEND_SECONDS = Histogram(
 )  # fmt: skip
 DISPATCH_FAILURES = Counter("refrain_notify_dispatch_failures_total", "Messages met by a defect of ours.")
 CONTEXTS = Counter("refrain_notify_contexts_total", "Alerts that chart was asked about, by answer.", ["outcome"])
+CDS_CARDS = Counter("refrain_notify_cds_cards_total", "CDS Hooks cards sent, by indicator.", ["kind"])
+CDS_PATIENTS = Counter(
+    "refrain_notify_cds_patients_total", "Patients that an EHR asked about: found, unknown, ambiguous or not sent.",
+    ["outcome"],
+)  # fmt: skip
+CDS_FEEDBACK = Counter(
+    "refrain_notify_cds_feedback_total", "What EHRs said of cards, by what came of it and its reason.",
+    ["outcome", "reason"],
+)  # fmt: skip
+CDS_REFUSED = Counter("refrain_notify_cds_refused_total", "Calls of CDS Hooks that were refused.", ["reason"])
 UNPUBLISHED = Gauge("refrain_notify_unpublished_records", "Actions that Kafka has not acknowledged.")
 
 
