@@ -1,0 +1,26 @@
+"""The long run of the people's side (``make test-faults``): 1,000 alerts, a stop every 1 to 3 s, a pause, an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from refrain.cli.kafka import LocalKafka
+from tests.faults.people.run import Plan, run
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+
+
+def test_everybody_is_told_of_a_thousand_alerts_while_everything_fails(
+    tmp_path: Path,
+    private_kafka: Callable[[], LocalKafka],
+    ledger: Callable[[str], str],
+    seed: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = Plan(seed, alerts=1000, seconds=150, pause=True, outage=True)
+    with capsys.disabled():
+        wrong = run(plan, tmp_path, private_kafka(), ledger)
+    assert wrong == []
