@@ -469,6 +469,30 @@ def test_who_got_the_old_alert_late_hears_of_the_retraction_of_its_successor() -
     assert sorted(world.told) == ["ana retracted", "cho retracted"]
 
 
+def test_a_successor_that_is_over_itself_still_takes_back_what_was_told_under_the_old_id() -> None:
+    world = told_world(**P2_24)
+    world.issue(raised("b", **P2_24), closed("b", **P2_24))
+    world.issue(closed(**P2_24, superseded_by=an_id("alert", "b")))
+    world.forget()
+    world.issue(retracted("b", sequence=2, **P2_24))
+    world.settles()
+    assert world.told == ["ana retracted"]
+
+
+def test_an_old_alert_that_opens_again_by_itself_is_told_again_and_its_successor_taken_back() -> None:
+    world = told_world(**P2_24)
+    world.issue(raised("b", **P2_24), closed(**P2_24, superseded_by=an_id("alert", "b")))
+    world.forget()
+    world.issue(amended(sequence=2, **P2_24), retracted("b", **P2_24))
+    world.settles()
+    assert sorted(world.told) == ["ana raised", "ana retracted"]
+    assert world.thread().waiting
+    world.forget()
+    world.issue(retracted("a", sequence=3, **P2_24))
+    world.settles()
+    assert world.told == ["ana retracted"]
+
+
 # retracted
 
 

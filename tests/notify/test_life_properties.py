@@ -6,7 +6,7 @@ superseded and retracted together as the engines do it; people, channels and tim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -169,9 +169,15 @@ def a_world(start: datetime = TUESDAY) -> World:
 PEOPLE = ["ana", "ben", "cho", "dai", "zoe"]
 
 
-def let_happen(world: World, data: st.DataObject, events: list[AnyAlert], seen: list[AnyAlert]) -> None:
+def let_happen(
+    world: World,
+    data: st.DataObject,
+    events: list[AnyAlert],
+    seen: list[AnyAlert],
+    kinds: Sequence[str] = ("event", "event", "event", "old", "time", "person", "late", "timer"),
+) -> None:
     """One random thing: the next event or an old one, time, a person, a channel, a late message, a stray timer."""
-    what = data.draw(st.sampled_from(["event", "event", "event", "old", "time", "person", "late", "timer"]))
+    what = data.draw(st.sampled_from(kinds))
     note(f"{world.now:%d %H:%M} {what}")
     if what == "event" and events:
         seen.append(events.pop(0))
@@ -259,6 +265,26 @@ def test_everybody_who_was_told_hears_of_the_retraction_exactly_once(start: date
 
 def _told(world: World, person: str) -> list[str]:
     return [message.occasion for message in world.taken if message.to.person == person]
+
+
+@given(start=starts, data=st.data())
+def test_nobody_is_told_of_an_episode_twice_when_an_earlier_result_takes_it_over(
+    start: datetime, data: st.DataObject
+) -> None:
+    tier = data.draw(st.sampled_from([P1, P2_24, P2_72, P3, DQ]))
+    world = a_world(start)
+    world.issue(raised("a", **tier))
+    for _ in range(data.draw(st.integers(0, 5))):
+        let_happen(world, data, [], [], ("time", "person"))
+    world.issue(raised("b", **tier), closed("a", **tier, superseded_by=an_id("alert", "b")))
+    for _ in range(data.draw(st.integers(0, 5))):
+        let_happen(world, data, [], [], ("time", "person"))
+    world.passes(days=20)
+    first = [message.to.person for message in world.taken if message.occasion in ("raised", "digest")]
+    assert len(first) == len(set(first))
+    heir = world.thread("b")
+    assert heir.told or heir.answered
+    assert not world.thread("a").told
 
 
 def _on_roster(world: World) -> set[str]:

@@ -214,8 +214,7 @@ def inherits(turn: Turn, old: Inherits) -> None:
     Nobody who was told under the old id is told again; an answer given there holds here.
     """
     before, known = old.predecessor, set(tellings.believers(old.predecessor))
-    turn.thread = tellings.absorb(turn.thread, before.told)
-    turn.set(predecessors=tuple(dict.fromkeys((*turn.thread.predecessors, *before.predecessors, before.alert))))
+    hears(turn, old)
     if not turn.thread.live or before.ended or turn.thread.rank < before.rank:
         return
     if PROGRESS.index(before.state) > PROGRESS.index(turn.thread.state):
@@ -231,5 +230,7 @@ def inherits(turn: Turn, old: Inherits) -> None:
 
 
 def hears(turn: Turn, old: Inherits) -> None:
-    """It is over itself: it only keeps who was told under the old id, for a retraction."""
-    turn.thread = tellings.absorb(turn.thread, old.predecessor.told)
+    """Keep who was told under the old id, for a correction or a retraction."""
+    before = old.predecessor
+    turn.thread = tellings.absorb(turn.thread, before.told)
+    turn.set(predecessors=tuple(dict.fromkeys((*turn.thread.predecessors, *before.predecessors, before.alert))))
