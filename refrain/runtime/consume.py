@@ -160,6 +160,7 @@ class Consumer:
         consumer: Any = None
         try:
             consumer = self._retry(self._open, _kafka_is_away, ExitCode.KAFKA_AWAY)
+            self._retry(lambda: self._learn(consumer), _kafka_is_away, ExitCode.KAFKA_AWAY)
             consumer.subscribe([*self._topics, *self._noting], listener=_Forgetting(self._at))
             while not stop.is_set():
                 self._turn(consumer, producer)
@@ -180,6 +181,12 @@ class Consumer:
             session_timeout_ms=6_000, heartbeat_interval_ms=2_000, max_partition_fetch_bytes=4 * 1024 * 1024,
             bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
         )  # fmt: skip
+
+    def _learn(self, consumer: Any) -> None:
+        """Know the partitions before joining: kafka-python 3.0 shares out none of a topic that it does not know yet,
+        and at times does not notice when it does (one start in some tens, on a busy machine)."""
+        for topic in (*self._topics, *self._noting):
+            consumer.partitions_for_topic(topic)
 
     def _turn(self, consumer: Any, producer: Producer) -> None:
         polled = consumer.poll(timeout_ms=POLL_MILLISECONDS)
