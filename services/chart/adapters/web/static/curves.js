@@ -28,6 +28,7 @@ function draw(drawing) {
   drawing.querySelector(".plot")?.remove();
   const plot = drawing.appendChild(document.createElement("div"));
   plot.className = "plot";
+  plot.setAttribute("aria-hidden", "true"); // the figure around it has the name and the description
   const view = new vega.View(parsed, {
     expr: vegaInterpreter.expressionInterpreter, renderer: "svg", container: plot, logLevel: vega.Error,
   });
