@@ -410,7 +410,10 @@ def test_an_alert_that_supersedes_another_goes_on_where_that_stood_and_pages_nob
     heir = world.thread("b")
     assert (heir.state, heir.acknowledged_by, heir.waiting) == ("acknowledged", "ana", False)
     assert heir.predecessors == (an_id("alert", "a"),)
-    assert isinstance(world.actions[-1].body, Inherited)
+    body = world.actions[-1].body
+    assert isinstance(body, Inherited)
+    assert (body.acknowledged_by, body.acknowledged_at) == ("ana", heir.acknowledged_at)
+    assert body.acknowledge_reason == heir.acknowledge_reason != ""
     world.passes(days=10)
     assert world.told == []
 

@@ -122,6 +122,13 @@ class Inherited(Wire):
 
     type: Literal["inherited"] = "inherited"
     predecessor: UUID
+    level: int = 0
+    """Escalation level after it."""
+    acknowledged_by: str = ""
+    """Who has answered, under the one id or the other; empty while nobody has."""
+    acknowledged_at: AwareDatetime | None = None
+    acknowledge_reason: str = ""
+    snoozed_until: AwareDatetime | None = None
 
 
 class Ended(Wire):

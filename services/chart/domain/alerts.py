@@ -16,6 +16,7 @@ from refrain.contracts.events import (
     AlertRaised,
     AlertRetracted,
     Escalated,
+    Inherited,
     Processing,
     ReadBack,
     Reopened,
@@ -94,6 +95,10 @@ class _Answered:
                     self.by, self.at = action.actor.id, action.at
             case Snoozed(until=until):
                 self.snoozed_until = until
+            case Inherited():
+                self.level, self.snoozed_until = action.body.level, action.body.snoozed_until
+                self.by, self.at = action.body.acknowledged_by, action.body.acknowledged_at
+                self.reason = action.body.acknowledge_reason
             case Reopened():
                 self.level, self.by, self.at, self.reason = 0, "", None, ""
 

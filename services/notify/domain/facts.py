@@ -226,7 +226,14 @@ def inherits(turn: Turn, old: Inherits) -> None:
     silent = turn.thread.answered or turn.thread.state == "snoozed"
     turn.withdraw(lambda message: tellings.asks(message) and (silent or message.to.person in known))
     clock.wind(turn)
-    turn.note(Inherited(predecessor=before.alert))
+    now = turn.thread
+    turn.note(
+        Inherited(
+            predecessor=before.alert, level=now.level, acknowledged_by=now.acknowledged_by,
+            acknowledged_at=now.acknowledged_at, acknowledge_reason=now.acknowledge_reason,
+            snoozed_until=now.snoozed_until,
+        )
+    )  # fmt: skip
 
 
 def hears(turn: Turn, old: Inherits) -> None:
