@@ -22,7 +22,7 @@ from rich.table import Table
 from refrain.api.intake.v1 import intake_pb2_grpc
 from refrain.cli.kafka import LocalKafka
 from refrain.cli.topics import create_topics
-from tests.bench import bare, engines
+from tests.bench import bare, chart, engines
 from tests.bench.door import Sending
 from tests.faults.processes import ENGINES, Fleet
 from tests.faults.stories import Message, Recording, deliveries
@@ -137,6 +137,8 @@ def main() -> int:
         finally:
             fleet.stop()
             kafka.stop()
+        console.print("chart: 50,000 alerts and 10,000 results on both databases ...")
+        rows += chart.rows_of(folder)
     table = Table("what", "figure", title=f"Refrain on this machine ({os.cpu_count()} cores, shared by everything)")
     for row in rows:
         table.add_row(*row)

@@ -43,7 +43,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _exact() -> sa.types.TypeEngine:
+def _exact() -> sa.types.TypeEngine[str]:
     """Text that both databases compare byte by byte."""
     return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
