@@ -426,6 +426,14 @@ def test_settings_that_do_not_fit_together(tmp_path: Path, wrong: dict[str, Any]
         Settings(roster=tmp_path / "r.yaml", **wrong)
 
 
+async def test_a_page_of_another_origin_cannot_call(build: Callable[..., FastAPI]) -> None:
+    async with calling(build()) as client:
+        unasked = await client.post(SERVICE, content=json.dumps(view()), headers={"Content-Type": "text/plain"})
+        assert unasked.status_code == 415
+        rebound = await client.post(SERVICE, json=view(), headers={"Host": "rebound.example"})
+        assert rebound.status_code == 401
+
+
 async def test_browsers_of_the_settings_origins_may_call(build: Callable[..., FastAPI]) -> None:
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
     async with calling(build(cds_origins=("https://ehr.hospital.example",))) as client:
@@ -448,7 +456,7 @@ async def test_no_number_comes_into_a_log(
                 view(a_patient() | {"id": 7}),
             ):
                 await client.post(SERVICE, json=body)
-            await client.post(SERVICE, content=PATIENT.id)
+            await client.post(SERVICE, content=PATIENT.id, headers={"Content-Type": "application/json"})
     written = "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
     assert PATIENT.id not in written
     assert "871.5" not in written

@@ -23,7 +23,7 @@ from refrain.runtime.leaving import place_of
 from services.notify import metrics
 from services.notify.adapters import cds_cards as cards
 from services.notify.adapters.answers import Answers, UnknownAlert
-from services.notify.adapters.cds_auth import Gatekeeper, Untrusted, read_clients
+from services.notify.adapters.cds_auth import Gatekeeper, Untrusted, is_loopback, read_clients
 from services.notify.adapters.cds_patients import Ambiguous, Patients, Prefetched
 from services.notify.adapters.queries import Place, Queries, Wanted
 from services.notify.adapters.store import Store
@@ -113,7 +113,7 @@ class Hooks:
         return JSONResponse({})
 
     async def _caller(self, request: Request, *paths: str) -> str:
-        peer = request.client.host if request.client else ""
+        peer = request.client.host if request.client and is_loopback(request.url.hostname or "") else ""
         audiences = {f"{self.url}{path}" for path in paths}
         try:
             return await self.gate.caller(request.headers.get("authorization", ""), audiences, peer)
@@ -213,7 +213,9 @@ def serve(hooks: Hooks, origins: Collection[str] = ()) -> FastAPI:
 
 
 async def _body(request: Request) -> Any:
-    """JSON within limits."""
+    """JSON within limits. Said to be JSON, so that no page of another origin can send it unasked."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Unserved(415, "no_json", "The body is application/json.")
     content = b""
     async for part in request.stream():
         content += part

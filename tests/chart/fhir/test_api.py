@@ -83,6 +83,18 @@ def test_nobody_reads_without_a_token(client_as: Callable[..., TestClient], path
     OperationOutcome.model_validate(answer.json())
 
 
+@pytest.mark.parametrize("role", ["viewer", "clinician", "laboratory", "administrator"])
+def test_a_session_may_read_too(client_as: Callable[..., TestClient], fill: Fill, role: str) -> None:
+    records = told({})
+    fill(records)
+    client = client_as(role)
+    assert client.get(f"/fhir/Patient/{patient_of(records)}").status_code == 200
+    head = client.head(f"/fhir/Observation/{a_result(records)}")
+    assert (head.status_code, head.headers["cache-control"]) == (200, "no-store")
+    del client.headers["X-CSRF-Token"]
+    assert client.post("/fhir/Patient/_search", data={"identifier": "S-77001"}).status_code == 403
+
+
 def test_every_read_of_a_patient_is_written_down(fhir: Fhir, fill: Fill, console: Console) -> None:
     records = told({}, CORRECTED)
     fill(records)
@@ -230,6 +242,7 @@ def test_searches_find_what_they_say(fhir: Fhir, fill: Fill, query: str, found: 
     [
         ("Observation", 400), ("Patient", 400), (f"Observation?patient={NIL}&colour=red", 400),
         (f"Observation?patient={NIL}&date=yesterday", 400), (f"Observation?patient={NIL}&date=2026-02-30", 400),
+        (f"Observation?patient={NIL}&date=ge0001", 400),
         (f"Observation?patient={NIL}&_count=0", 400), (f"Observation?patient={NIL}&code=", 400),
         (f"Observation?patient={NIL}&_format=xml", 406), (f"Observation/{NIL}?_summary=true", 400),
         (f"Patient/{NIL}", 404), ("Patient/%20", 404), (f"Observation/call.{'0' * 32}.0", 404),
@@ -244,7 +257,7 @@ def test_what_is_not_answered_is_said_to_be(fhir: Fhir, path: str, status: int) 
 def test_a_page_that_is_not_ours(fhir: Fhir, fill: Fill) -> None:
     records = told({})
     fill(records)
-    for page in ("result~nonsense", "nothing~", "alert~1"):
+    for page in ("result~nonsense", "nothing~", "alert~1", f"result~{10**20}.{NIL}"):
         fhir.get(f"Observation?patient={patient_of(records)}&_page={page}", 400)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -15,13 +15,14 @@ from services.chart.domain.fhir import alerts, calls, observations, patients, re
 from services.chart.domain.fhir.pieces import Piece
 from services.chart.domain.fhir.searching import (
     Asked,
+    Searchable,
     Unsearchable,
     matches,
     of_resource,
     of_row,
     wants_calls,
 )
-from services.chart.domain.views import AlertRow, PatientRow, ReportView, ResultRow
+from services.chart.domain.views import AlertRow, ObservationView, PatientRow, ReportView, ResultRow
 
 Row = TypeVar("Row")
 
@@ -184,16 +185,25 @@ class Finder:
                 return None
             if observations.status_of(row) is None or not matches(asked, of_row(row, self._zone), self._now):
                 return None
-            found = self._observation("Observation", str(row.result))
-            return found.resource if found is not None and found.patient == patient.chart_id else None
+            versions = tuple(self._model.versions(row.result))
+            view = ObservationView(row, patient.patient, patient.chart_id, versions)
+            return observations.observation(view, self._zone)
 
-        return self._walk(asked, page, behind, lambda after: self._rows(patient, after), take)
+        return self._walk(asked, page, behind, lambda after: self._rows(asked, patient, after), take)
 
-    def _rows(self, patient: PatientRow, after: str) -> list[ResultRow]:
-        return self._model.results(patient.key, AT_ONCE, after, all_states=True)
+    def _rows(self, asked: Asked, patient: PatientRow, after: str) -> list[ResultRow]:
+        begin, end = asked.window()
+        return self._model.results(
+            patient.key, AT_ONCE, after, collected_from=begin, collected_until=end, all_states=True
+        )  # fmt: skip
 
     def _reports(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
+        cheap = replace(asked, tokens={}, dates={name: asked.dates[name] for name in ("date",) if name in asked.dates})
+
         def take(view: ReportView) -> Piece | None:
+            when = Searchable({}, {"date": (view.occurred_at, view.occurred_at)})
+            if not matches(cheap, when, self._now):
+                return None  # before its results are read
             resource = self._of_report(view)
             return resource if matches(asked, of_resource(resource), self._now) else None
 
@@ -224,7 +234,7 @@ class Finder:
                 return None
             return found.resource
 
-        return self._walk(asked, page, behind, lambda after: self._rows(patient, after), take)
+        return self._walk(asked, page, behind, lambda after: self._rows(asked, patient, after), take)
 
     def _walk(
         self, asked: Asked, page: Page, behind: str, rows: Callable[[str], list[Row]],

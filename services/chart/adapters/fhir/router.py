@@ -48,7 +48,7 @@ class FhirRoute(APIRoute):
                 return await handler(request)
             except Unanswered as refusal:
                 return refusal.answer()
-            except UnknownCursor:
+            except (UnknownCursor, OverflowError):  # the latter: a number that no row can have
                 return Unanswered(400, "invalid", "_page is not one of ours: begin again without it").answer()
             except Unsearchable as refusal:
                 return Unanswered(400, refusal.code, str(refusal)).answer()

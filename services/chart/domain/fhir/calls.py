@@ -116,7 +116,9 @@ def _components(axis: Axis) -> Iterator[Piece]:
     if axis.best_response:
         yield _coded("best-response", axis.best_response, words.with_code(words.CALLS, axis.best_response))
     for level, state in sorted(axis.levels.items()):
-        code = concept(coding(f"{BASE}/CodeSystem/response-call", level), words=words.with_code(words.CALLS, level))
+        one_sample = level == axis.call and axis.confirmation == "unconfirmed"  # one rise is no progression (VEGF-1)
+        named = words.calls_in_words(f"{level} unconfirmed") if one_sample else words.with_code(words.CALLS, level)
+        code = concept(coding(f"{BASE}/CodeSystem/response-call", level), words=named)
         yield {"code": code, "valueCodeableConcept": ours("level-state", state, words.LEVELS.get(state, ""))}
     for name, part_of_call in sorted(axis.components.items()):
         code = ours("response-component", name, words.COMPONENTS.get(name, name))

@@ -17,6 +17,8 @@ _WANTED = re.compile(
     r"(?P<zone>Z|[+ -]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
+YEARS = range(1850, 2200)
+"""As intake reads them: years in which a patient can have been (our choice)."""
 MIDDLES = {"year": timedelta(days=180), "month": timedelta(days=14), "day": timedelta(hours=12)}
 _ROUGHLY = 10
 """``ap``: within a tenth of the time between then and now, as FHIR proposes."""
@@ -63,8 +65,10 @@ class Wanted:
 def wanted(text: str, zone: ZoneInfo) -> Wanted:
     """Read one date. Without a zone of its own it is the site's. NoMoment for what is none."""
     found = _WANTED.fullmatch(text)
-    if found is None or (found["prefix"] or "eq") not in PREFIXES:
-        raise NoMoment("not a date of a search: [prefix]YYYY-MM-DDThh:mm:ss, cut off anywhere but within the time")
+    if found is None or (found["prefix"] or "eq") not in PREFIXES or int(found["year"]) not in YEARS:
+        raise NoMoment(
+            "not a date of a search: [prefix]YYYY-MM-DDThh:mm:ss, cut off anywhere but within the time, from 1850"
+        )
     try:
         return Wanted(found["prefix"] or "eq", _span(found.groupdict(), zone))
     except (ValueError, OverflowError):

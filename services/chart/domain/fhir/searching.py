@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from refrain.clinical.analytes import CATALOGUE
@@ -23,6 +23,7 @@ from services.chart.domain.views import ResultRow
 Token = tuple[str, str]
 """System and code; the system may be empty."""
 
+A_YEAR = timedelta(days=367)
 COUNT, LARGEST_COUNT = 50, 200
 """Resources on a page: by default, and at most."""
 SEARCHES: Mapping[str, Mapping[str, str]] = {
@@ -76,6 +77,13 @@ class Asked:
     def also_gone(self) -> bool:
         """Whether results that are gone from their id are told of: to those who look for changes or for errors."""
         return "status" in self.tokens or "_lastUpdated" in self.dates
+
+    def window(self) -> tuple[datetime | None, datetime | None]:
+        """Outside of it no result is what ``date`` asks for; an imprecise one may begin up to a year before."""
+        alone = [ors[0] for ors in self.dates.get("date", ()) if len(ors) == 1]
+        begins = [each.span[0] - A_YEAR for each in alone if each.prefix in ("eq", "ge", "gt", "sa")]
+        ends = [each.span[1] for each in alone if each.prefix in ("eq", "le", "lt", "eb")]
+        return max(begins, default=None), min(ends, default=None)
 
     def one_of_ids(self) -> tuple[str, ...]:
         """The ids that every ``_id`` names."""
