@@ -159,7 +159,7 @@ class Process:
             await asyncio.sleep(PULSE_SECONDS)
 
 
-async def _serve(settings: Settings, store: Store, routes: Mapping[str, Route]) -> None:
+async def _serve(settings: Settings, store: Store, routes: Mapping[str, Route], http: HttpApplication) -> None:
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "work"))
@@ -172,19 +172,20 @@ async def _serve(settings: Settings, store: Store, routes: Mapping[str, Route]) 
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop)
-    await Process(settings, store, routes, cds_hooks.application(settings, _now)).run(until)
+    await Process(settings, store, routes, http).run(until)
 
 
 def _work(settings: Settings) -> None:
     roster = settings.people()
     routes = build_channels(roster, os.environ)
+    http = cds_hooks.application(settings, _now)
     engine = open_database(settings.ledger, SERVICE)
     check(engine, SERVICE, MIGRATIONS)
     start_logging(SERVICE, settings.loglevel)
     log.info("telling people of this roster", extra={"settings": roster.revision})
     metrics.initialise()
     store = Store(engine, find_cluster(engine, settings.kafka_broker, _now()), roster, metrics.count)
-    asyncio.run(_serve(settings, store, routes))
+    asyncio.run(_serve(settings, store, routes, http))
 
 
 def _check_roster(path: Path) -> int:
