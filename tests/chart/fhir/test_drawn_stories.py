@@ -90,6 +90,7 @@ def test_every_resource_of_a_drawn_course_is_valid_and_found_by_its_id(tell: Any
 
 def claims_what_flagging_said(resource: dict[str, Any], model: ReadModel) -> None:
     if resource["id"].startswith("call."):
+        one_rise_is_no_progression(resource)
         return
     view = model.observation(resource["id"])
     assert view is not None
@@ -106,6 +107,13 @@ def claims_what_flagging_said(resource: dict[str, Any], model: ReadModel) -> Non
         assert "N" in counting.flagged.interpretation
     for component in resource.get("component", ()):
         assert "N" not in codes(component.get("interpretation", [])) or "N" in told or "dataAbsentReason" in resource
+
+
+def one_rise_is_no_progression(call: dict[str, Any]) -> None:
+    said = call.get("valueCodeableConcept", {})
+    if codes([said])[:1] in (["PDV"], ["PDH"]) and call["status"] == "preliminary":
+        level = [each for each in call["component"] if codes([each["code"]]) == codes([said])]
+        assert "progression" not in f"{said['text']} {[each['code']['text'] for each in level]}"
 
 
 @st.composite
