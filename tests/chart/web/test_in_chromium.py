@@ -56,11 +56,12 @@ def address(make_console: Callable[..., Console]) -> Iterator[str]:
 def sign_in(page: Page, address: str) -> None:
     """By keyboard: the field has the focus already."""
     page.goto(f"{address}/signin?next=/account")
+    page.wait_for_function("document.activeElement.id === 'name'")
     page.keyboard.type("ada")
     page.keyboard.press("Tab")
     page.keyboard.type(PHRASE)
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{address}/account")
+    page.wait_for_url(f"{address}/account", timeout=120_000)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 320), ("dark", 320)])
