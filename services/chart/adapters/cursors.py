@@ -10,6 +10,9 @@ from services.chart.adapters.tables import microseconds
 from services.chart.domain.alerts import urgency
 from services.chart.domain.views import AlertRow, DeadLetter, PatientRow, ReportView, ResultRow
 
+LARGEST = 2**63 - 1
+"""Of numbers in the database; a larger one is in no address of ours."""
+
 
 class UnknownCursor(ValueError):
     """A cursor that is not ours."""
@@ -50,6 +53,9 @@ def reading_cursor(cursor: str, *kinds: Callable[[str], Any]) -> tuple[Any, ...]
     """The parts of a cursor; UnknownCursor when they are not of these kinds."""
     parts = cursor.split(".", len(kinds) - 1)
     try:
-        return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
+        read = tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
     except ValueError:
-        raise UnknownCursor("this page is not one of ours: begin again from the first one") from None
+        read = ()
+    if not read or any(isinstance(part, int) and abs(part) > LARGEST for part in read):
+        raise UnknownCursor("this page is not one of ours: begin again from the first one")
+    return read

@@ -6,7 +6,7 @@ What cannot be written down is not shown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,8 @@ from services.chart.adapters.web.roles import Person, signed_in
 
 PAGE = 100
 """Rows of the audit shown at once."""
+LONGEST_SUBJECT = 200
+"""Characters; a path may say more, and the rest of it is dropped."""
 
 
 ACCOUNT_EVENT_WORDS = {
@@ -76,17 +78,37 @@ class Audit:
         self, person: Person, now: datetime, *, patient: UUID | None, what: str, subject: str, request: str
     ) -> None:
         """Write one look down; AuditAway when it could not be."""
+        self.look_at_each(person, now, patients=(patient,), what=what, subject=subject, request=request)
+
+    def look_at_each(
+        self,
+        person: Person,
+        now: datetime,
+        *,
+        patients: Sequence[UUID | None],
+        what: str,
+        subject: str = "",
+        request: str,
+    ) -> None:
+        """Write down one look that shows several patients, a row for each; AuditAway when it could not be."""
         row = {
             "at": microseconds(now), "person": person.id, "role": person.role.value, "via": person.via,
-            "patient": str(patient) if patient else None, "what": what, "subject": subject, "request": request,
+            "what": what, "subject": subject[:LONGEST_SUBJECT], "request": request,
         }  # fmt: skip
+        rows = [row | {"patient": str(patient) if patient else None} for patient in patients]
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(LOOKS).values(row))
+                connection.execute(insert(LOOKS), rows)
         except SQLAlchemyError as error:
             metrics.LOOKS.labels("failed").inc()
             raise AuditAway from error
         metrics.LOOKS.labels("written").inc()
+
+    def looked(self, person: Person, since: datetime, *, what: str, subject: str) -> bool:
+        """Whether the person's look at the same was written down since then."""
+        same = (LOOKS.c.person == person.id, LOOKS.c.what == what, LOOKS.c.subject == subject[:LONGEST_SUBJECT])
+        wanted = select(LOOKS.c.id).where(*same, LOOKS.c.at >= microseconds(since)).order_by(LOOKS.c.id.desc())
+        return bool(self._read(wanted.limit(1)))
 
     def looks(
         self,
@@ -146,6 +168,30 @@ async def look(request: Request, what: str, *, patient: UUID | None, subject: st
         subject=subject,
         request=request.state.request_id,
     )
+
+
+async def look_at_each(request: Request, what: str, patients: Sequence[UUID]) -> None:
+    """For a page that shows several patients; a look at nobody in particular when there are none."""
+    console = request.app.state.console
+    await asyncio.to_thread(
+        console.audit.look_at_each,
+        signed_in(request),
+        console.now(),
+        patients=patients or (None,),
+        what=what,
+        request=request.state.request_id,
+    )
+
+
+async def goes_on(request: Request, what: str, subject: str) -> bool:
+    """Whether a page that refreshes itself was asked for by the person before: that look was written down.
+
+    The page says by itself that it is a refresh, so a claim without such a look is a look of its own.
+    """
+    console = request.app.state.console
+    since = console.now() - console.sessions.times.longest
+    found: bool = await asyncio.to_thread(console.audit.looked, signed_in(request), since, what=what, subject=subject)
+    return found
 
 
 def looks_at(what: str, subject: str = "") -> Callable[..., Awaitable[None]]:

@@ -21,6 +21,7 @@ from services.chart.adapters.web.sessions import csrf_of
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 FINGERPRINT_LENGTH = 16
+ENDING_LENGTH = 3
 
 
 def build_templates(zone: ZoneInfo) -> Environment:
@@ -38,6 +39,7 @@ def build_templates(zone: ZoneInfo) -> Environment:
         "moment": lambda at: _time(at, at.astimezone(zone).strftime("%Y-%m-%d %H:%M")),
         "day": lambda at: _time(at, at.astimezone(zone).strftime("%Y-%m-%d")),
         "age": age,
+        "ending": ending,
     }
     return templates
 
@@ -89,6 +91,11 @@ def age(at: datetime, now: datetime) -> str:
     if seconds < 0:
         return f"in {_span(-seconds)}"
     return _span(seconds)
+
+
+def ending(number: str) -> str:
+    """Enough of a patient's number to tell two tabs apart: browsers keep titles in their history, for anybody."""
+    return f"…{number[-ENDING_LENGTH:]}"
 
 
 def _span(seconds: float) -> str:

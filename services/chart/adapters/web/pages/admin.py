@@ -8,10 +8,11 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
+from services.chart.adapters.cursors import LARGEST
 from services.chart.adapters.web.audit import ACCOUNT_EVENT_WORDS, PAGE
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.passwords import generated
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/admin")
 Administrator = Annotated[Person, Depends(may("manage_users"))]
 Auditor = Annotated[Person, Depends(may("see_looks"))]
 Text = Annotated[str, Form()]
+Row = Annotated[int, Query(ge=0, le=LARGEST)]
 
 
 @router.get("/users")
@@ -99,7 +101,7 @@ async def revoke(request: Request, person: Administrator, name: str) -> Response
 
 
 @router.get("/changes")
-async def changes(request: Request, _: Auditor, account: str = "", before: int | None = None) -> Response:
+async def changes(request: Request, _: Auditor, account: str = "", before: Row | None = None) -> Response:
     """Sign-ins and changes of accounts, newest first."""
     console: Console = request.app.state.console
     rows = await asyncio.to_thread(console.audit.account_events, subject=account.strip(), before=before, limit=PAGE + 1)
@@ -117,7 +119,7 @@ class Wanted(BaseModel):
     patient: str = ""
     first: str = ""
     last: str = ""
-    before: int | None = None
+    before: Row | None = None
 
 
 @router.get("/looks")

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
-from services.chart.adapters.cursors import UnknownCursor, cursor_of
+from services.chart.adapters.cursors import LARGEST, UnknownCursor, cursor_of
 from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.audit import looks_at
 from services.chart.adapters.web.console import Console
@@ -144,7 +144,9 @@ async def _page(read: Callable[..., list[Row]], **wanted: Any) -> list[Row]:
 
 
 @router.get("/patients/{chart_id}/newer", response_class=HTMLResponse)
-async def newer_part(request: Request, chart_id: UUID, _: Reader, after: Annotated[int, Query(ge=0)]) -> HTMLResponse:
+async def newer_part(
+    request: Request, chart_id: UUID, _: Reader, after: Annotated[int, Query(ge=0, le=LARGEST)]
+) -> HTMLResponse:
     """Whether facts came in since the page was made; shows none of them."""
     row = await patient_of(request, chart_id)
     changed = await asyncio.to_thread(console_of(request).read_model.changes, after, row.key, 1)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from services.chart.adapters.cursors import UnknownCursor, cursor_of
-from services.chart.adapters.web.audit import look
+from services.chart.adapters.web.audit import look_at_each
 from services.chart.adapters.web.render import render
 from services.chart.adapters.web.roles import Person, may
 
@@ -34,12 +34,13 @@ async def patients_found(request: Request, _: Reader, query: Query = "", after: 
 
 
 async def _found(request: Request, query: str, after: str, template: str) -> HTMLResponse:
-    await look(request, "patients", patient=None)
+    """Whom a search found is a look at each of them; the newest patients, whom nobody asked for, are one look."""
     read_model: Any = request.app.state.console.read_model
     try:
         rows = await asyncio.to_thread(read_model.search_patients, query, PAGE + 1, after)
     except UnknownCursor:
         raise HTTPException(400, "That page of the list is not known. Search again.") from None
     shown = rows[:PAGE]
+    await look_at_each(request, "patients", [row.chart_id for row in shown] if query else ())
     following = cursor_of(shown[-1]) if len(rows) > PAGE else ""
     return render(request, template, rows=shown, query=query, after=after, following=following)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from refrain.contracts.events import Tier
 from refrain.contracts.kinds import kind_of
 from services.chart.adapters.cursors import UnknownCursor, cursor_of
-from services.chart.adapters.web.audit import look
+from services.chart.adapters.web.audit import goes_on, look
 from services.chart.adapters.web.render import render
 from services.chart.adapters.web.roles import Person, may
 from services.chart.adapters.web.security import LIVE
@@ -94,8 +94,9 @@ async def work_list(
         raise HTTPException(400, "The list has no such page. Open the work list again.") from None
     counts = await asyncio.to_thread(console.read_model.counts)
     progress = await asyncio.to_thread(console.read_model.progress)
-    if LIVE not in request.headers:  # a list that refreshes itself goes on being the look that was written down
-        await look(request, "work list", patient=None, subject=choice.address(after))
+    here = choice.address(after)
+    if LIVE not in request.headers or not await goes_on(request, "work list", here):
+        await look(request, "work list", patient=None, subject=here)
     fragment = request.headers.get("hx-request") == "true"
     return render(
         request,
@@ -108,5 +109,5 @@ async def work_list(
         words=words,
         kind_of=kind_of,
         rebuilding=progress.rebuilding,
-        here=choice.address(after),
+        here=here,
     )
