@@ -70,6 +70,14 @@ class Settings(WorkerSettings):
             raise ValueError("must be http(s)://host[:port] without a path")
         return f"{parts.scheme}://{parts.netloc}"
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_named(cls, proxies: str) -> str:
+        """Wrong passwords are counted by address: whoever may invent one is never counted."""
+        if "*" in proxies:
+            raise ValueError("must name the proxies: with * everybody says by themselves where they come from")
+        return proxies
+
     @field_validator("patient_link")
     @classmethod
     def _is_a_link(cls, link: str) -> str:

@@ -31,6 +31,8 @@ PROVIDER = {"public_url": "https://refrain.test", "oidc_issuer": "https://id.tes
         PROVIDER | {"oidc_role_map": {"nurses": "queen"}},
         {"http_certificate": "c.pem"},
         {"session_idle_seconds": 0},
+        {"trusted_proxies": "*"},
+        {"trusted_proxies": "10.0.0.1, *"},
     ],
 )
 def test_what_cannot_be_meant_is_refused(settings: dict[str, Any]) -> None:
