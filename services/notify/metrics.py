@@ -125,7 +125,7 @@ def count(steps: Iterable[Step]) -> None:
             ALERTS.labels(kind, thread.tier).inc()
         if thread.fact_state == "retracted" and (before is None or before.fact_state != "retracted"):
             RETRACTED.labels(kind, thread.tier).inc()
-        first = before is None or not before.told
+        first = before is None or not any(entry.sure for entry in before.told)
         for action in step.outcome.actions:
             _count(action, thread, kind, first)
             first = first and action.body.type != "told"

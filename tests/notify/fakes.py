@@ -74,11 +74,16 @@ class FakeDeliveries:
                 row.leased_until = now + timedelta(seconds=lease_seconds)
             return [row.due for row in found]
 
-    def bundle(self, key: UUID, messages: Sequence[Message]) -> None:
+    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:  # noqa: ARG002 - the real one does
         self._reach("bundle")
-        for message in messages:
-            row = self.rows[message.delivery]
-            row.due = replace(row.due, bundle=row.due.bundle or key)
+        rows = [self.rows[message.delivery] for message in messages]
+        mine = [row for row in rows if row.state == "waiting" and row.leased_until and row.due.bundle is None]
+        for row in mine:
+            if len(mine) < len(rows):
+                row.leased_until = None
+            else:
+                row.due = replace(row.due, bundle=key)
+        return len(mine) == len(rows)
 
     def sent(self, message: Message, now: datetime) -> None:  # noqa: ARG002 - the real one notes the time
         self._reach("sent")

@@ -138,9 +138,9 @@ def test_what_went_together_is_lent_together_again(store: Store, log: Deliveries
     newer = a_message(a_thread(3))
     queue(store, *messages)
     key = an_id("bundle")
-    log.bundle(key, [one.message for one in log.lease(NOON, 10, 30)])
+    assert log.bundle(key, [one.message for one in log.lease(NOON, 10, 30)], NOON)
     queue(store, newer)
-    log.bundle(an_id("another"), messages)
+    assert not log.bundle(an_id("another"), messages, NOON)
     lent = log.lease(NOON + later(30), 1, 30)
     assert {one.message.delivery for one in lent} == {one.delivery for one in messages}
     assert {one.bundle for one in lent} == {key}
@@ -202,3 +202,37 @@ def test_a_channel_counts_its_failures_in_a_row_and_since_when(log: Deliveries) 
     ]
     log.channel_result("pager", True, NOON + later(10))
     assert log.channels()[1] == ChannelState("pager", 0, None, NOON + later(10))
+
+
+def test_what_was_withdrawn_meanwhile_is_not_begun(store: Store, log: Deliveries) -> None:
+    thread, other = a_thread(1), a_thread(2)
+    gone, kept = a_message(thread), a_message(other)
+    put(store, *(Outcome(one.model_copy(update={"unsent": (message,)}), (), (message,))
+                 for one, message in ((thread, gone), (other, kept))))  # fmt: skip
+    lent = [due.message for due in log.lease(NOON, 10, 30)]
+    put(store, Outcome(thread, (), (), (gone.delivery,)))
+    assert not log.bundle(gone.delivery, lent, NOON)
+    [again] = log.lease(NOON, 10, 30)  # at once: its loan has ended
+    assert (again.message.delivery, again.bundle) == (kept.delivery, None)
+    assert log.bundle(kept.delivery, [again.message], NOON)
+
+
+def test_the_thread_learns_that_somebody_may_be_told_from_now_on(store: Store, log: Deliveries) -> None:
+    thread = a_thread(1)
+    message = a_message(thread)
+    put(store, Outcome(thread.model_copy(update={"unsent": (message,)}), (), (message,)))
+    [due] = log.lease(NOON, 10, 30)
+    assert log.bundle(message.delivery, [due.message], NOON)
+    [again] = log.lease(NOON + later(31), 10, 30)
+    assert [one.begun for one in again.thread.unsent] == [True]
+
+
+def test_a_replica_that_stood_still_does_not_send_what_another_one_has_by_then(store: Store, log: Deliveries) -> None:
+    thread = a_thread(1)
+    message = a_message(thread)
+    put(store, Outcome(thread.model_copy(update={"unsent": (message,)}), (), (message,)))
+    stood = [due.message for due in log.lease(NOON, 10, 30)]
+    other = DeliveryLog(store)
+    [lent] = other.lease(NOON + later(31), 10, 30)
+    assert not log.bundle(an_id("of the one that stood"), stood, NOON + later(31))
+    assert other.bundle(message.delivery, [lent.message], NOON + later(31))

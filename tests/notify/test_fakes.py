@@ -67,8 +67,8 @@ def steps(log: Deliveries, post: Post) -> Iterator[object]:
     yield {due.message.tier for due in log.lease(NOON, 1, 30, "mail")}
     yield len(lent(NOON))
     yield lent(NOON)
-    log.bundle(messages[0].delivery, messages[:2])
-    log.bundle(messages[1].delivery, messages[:2])
+    yield log.bundle(messages[0].delivery, messages[:2], NOON)
+    yield log.bundle(messages[1].delivery, messages[:2], NOON)
     log.retry(messages[0], NOON + timedelta(seconds=5), "timeout")
     log.retry(messages[1], NOON + timedelta(seconds=5), "timeout")
     yield lent(NOON + timedelta(seconds=4))
@@ -97,4 +97,4 @@ def test_the_log_in_memory_does_what_the_one_in_sql_does(store: Store) -> None:
     # what a failure sends on to the next level is the business of the thread, which the fake does not have
     assert told == list(real)
     assert told[5] == []
-    assert len(told[7]) == 2  # type: ignore[arg-type]
+    assert len(told[9]) == 2  # type: ignore[arg-type]

@@ -47,8 +47,13 @@ class Deliveries(Protocol):
         even if that is more than ``limit``: all that is left of it, so that a repeat says what was said before.
         """
 
-    def bundle(self, key: UUID, messages: Sequence[Message]) -> None:
-        """Note, before they are sent, that these go as one message under ``key``. It never changes afterwards."""
+    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:
+        """Note, before they are sent, that these go as one message under ``key``. It never changes afterwards.
+
+        The threads learn in the same transaction that from now on their people may have been told. False, and nothing
+        is noted, when one of them was withdrawn or lent to another replica since: then the loan of the rest has ended,
+        and none of them may be sent under this key.
+        """
 
     def sent(self, message: Message, now: datetime) -> None:
         """A channel took it: mark it and advance the thread by Sent, in one transaction; a repeat is harmless.

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, tuple_, update
 
 from services.notify.adapters.deliveries import ChannelState, Due
 from services.notify.adapters.desk import CHUNK, Desk, inserting
 from services.notify.adapters.store import Store
 from services.notify.adapters.tables import CHANNELS, DELIVERIES, HOLDS, THREADS, UNSENT, microseconds, moment
-from services.notify.domain.life import Failed, Sent
+from services.notify.domain.life import Begun, Failed, Sent
 from services.notify.domain.thread import Message, Thread
 
 TOGETHER = timedelta(seconds=20)
@@ -69,9 +69,18 @@ class DeliveryLog:
         rows = sorted(found.values(), key=lambda row: (row.rank, row.next_try_at, row.delivery))
         return [_due(row, threads[row.alert]) for row in rows]
 
-    def bundle(self, key: UUID, messages: Sequence[Message]) -> None:
-        with self._store.writing() as sql:
-            self._set(sql, _ids(messages), DELIVERIES.c.bundle.is_(None), bundle=str(key))
+    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:
+        def note(desk: Desk) -> bool:
+            mine = (UNSENT, DELIVERIES.c.leased_by == self._me, DELIVERIES.c.bundle.is_(None))
+            if self._count(desk.sql, messages, mine) < len(messages):
+                desk.finally_(lambda sql: self._set(sql, _ids(messages), *mine, leased_until=None))
+                return False
+            for message in messages:
+                desk.happen(message.alert, Begun(message.delivery, now))
+            desk.finally_(lambda sql: self._set(sql, _ids(messages), bundle=str(key)))
+            return True
+
+        return self._store.work(note)
 
     def sent(self, message: Message, now: datetime) -> None:
         def note(desk: Desk) -> None:
@@ -174,6 +183,14 @@ class DeliveryLog:
 
     def _state(self, sql: Connection, message: Message) -> str | None:
         return sql.scalar(select(DELIVERIES.c.state).where(*self._these(_ids((message,)))))
+
+    def _count(self, sql: Connection, messages: Sequence[Message], where: Sequence[ColumnElement[bool]]) -> int:
+        ids = _ids(messages)
+        queries = [
+            select(func.count()).where(*self._these(ids[start : start + CHUNK]), *where)
+            for start in range(0, len(ids), CHUNK)
+        ]
+        return sum(sql.scalar(query) or 0 for query in queries)
 
     def _end(self, sql: Connection, message: Message, state: str, **values: Any) -> None:
         self._set(sql, _ids((message,)), state=state, leased_until=None, **values)

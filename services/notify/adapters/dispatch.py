@@ -176,8 +176,8 @@ class Dispatcher:
     async def _deliver(self, lane: Lane, bundle: Bundle) -> None:
         name = lane.route.channel.name
         try:
-            if not bundle.noted:
-                await asyncio.to_thread(self._store.bundle, bundle.key, bundle.messages)
+            if not bundle.noted and not await self._begin(bundle):
+                return
             await self._hand_over(lane, bundle)
         except DeliveryFailed as failed:
             metrics.TRIES.labels(name, failed.reason).inc()
@@ -195,6 +195,9 @@ class Dispatcher:
         finally:
             lane.under_way -= 1
             self._wake.set()
+
+    async def _begin(self, bundle: Bundle) -> bool:
+        return await asyncio.to_thread(self._store.bundle, bundle.key, bundle.messages, self._now())
 
     async def _hand_over(self, lane: Lane, bundle: Bundle) -> None:
         channel = lane.route.channel

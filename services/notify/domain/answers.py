@@ -8,6 +8,7 @@ from refrain.contracts.events.actions import Acknowledged, ReadBack, Reassigned,
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import stop_snooze
 from services.notify.domain.happenings import Acknowledge, Reassign, RecordReadBack, Refused, Snooze
+from services.notify.domain.knowing import learned
 from services.notify.domain.thread import ToldOnce
 from services.notify.domain.turn import Turn
 
@@ -34,7 +35,7 @@ def _take_on(turn: Turn, actor: Actor, reason: str, comment: str) -> None:
     if turn.roster.belongs(actor.id, thread.tier):
         holder, where = actor.id, Recipient(person=actor.id, channel=actor.via)
         entry = ToldOnce(to=where, at=turn.at, occasion="raised", level=thread.level, tier=thread.tier, delivery=NIL)
-        tellings.told(turn, entry)
+        turn.thread = learned(turn.thread, entry)
     turn.withdraw(tellings.asks)
     turn.set(
         state="acknowledged", acknowledged_by=actor.id, acknowledged_at=turn.at, acknowledge_reason=reason,

@@ -7,7 +7,8 @@ from datetime import timedelta
 from refrain.contracts.events import Tier
 from refrain.contracts.events.actions import Told, Undelivered, Woken
 from services.notify.domain import clock, tellings
-from services.notify.domain.happenings import Failed, Sent, Woke
+from services.notify.domain.happenings import Begun, Failed, Sent, Woke
+from services.notify.domain.knowing import learned, surely_told
 from services.notify.domain.thread import Message, ToldOnce
 from services.notify.domain.turn import Turn
 
@@ -66,8 +67,7 @@ def stop_snooze(turn: Turn, reason: str) -> None:
     """The snooze is over: what was left of it counts again."""
     thread = turn.thread
     left = max(timedelta(), (thread.snoozed_until or turn.at) - turn.at)
-    spoke = any(entry.occasion != "retracted" for entry in thread.told)
-    state = "escalated" if thread.level else "delivered" if spoke else "raised"
+    state = "escalated" if thread.level else "delivered" if surely_told(thread) else "raised"
     turn.set(snoozed_until=None, state=state, **clock.shift(thread, -left))
     clock.wind(turn)
     turn.note(Woken(reason=reason))
@@ -84,16 +84,26 @@ def end_snooze(turn: Turn, woke: Woke) -> None:
     wake(turn, woke)
 
 
+def begun(turn: Turn, on_its_way: Begun) -> None:
+    """From here on it may have been told. One that was withdrawn meanwhile is not to be sent: nothing changes."""
+    turn.set(
+        unsent=tuple(
+            message.model_copy(update={"begun": True}) if message.delivery == on_its_way.delivery else message
+            for message in turn.thread.unsent
+        )
+    )
+
+
 def sent(turn: Turn, taken: Sent) -> None:
     """Somebody was told. A repeat changes nothing."""
     message = turn.take_off(taken.delivery)
-    if message is None and any(entry.delivery == taken.delivery for entry in turn.thread.told):
+    if message is None and any(entry.delivery == taken.delivery and entry.sure for entry in turn.thread.told):
         return
     tier: Tier = message.tier if message else turn.thread.tier
     entry = ToldOnce(
         to=taken.to, at=turn.at, occasion=taken.occasion, level=taken.level, tier=tier, delivery=taken.delivery
     )
-    tellings.told(turn, entry)
+    turn.thread = learned(turn.thread, entry)
     if turn.thread.state == "raised":
         turn.set(state="delivered")
     clock.wind(turn)
@@ -122,6 +132,7 @@ def failed(turn: Turn, given_up: Failed) -> None:
     message = turn.take_off(given_up.message.delivery)
     if message is None:
         return
+    turn.may_know(message)
     turn.note(
         Undelivered(
             to=message.to, occasion=message.occasion, level=message.level, delivery=message.delivery,
@@ -169,7 +180,8 @@ def _reached(turn: Turn, level: int) -> bool:
     thread = turn.thread
     started = thread.clock_from - thread.snoozed_for
     return any(tellings.asks(one) and one.level >= level for one in thread.unsent) or any(
-        entry.at >= started and entry.level >= level and entry.occasion != "retracted" for entry in thread.told
+        entry.sure and entry.at >= started and entry.level >= level and entry.occasion != "retracted"
+        for entry in thread.told
     )
 
 

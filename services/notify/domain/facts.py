@@ -12,6 +12,7 @@ from refrain.contracts.events.actions import Ended, Inherited, Reopened
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import begin, stop_snooze, tell_the_end
 from services.notify.domain.happenings import Inherits, Issued, TakenBack
+from services.notify.domain.knowing import absorb, believers, known, surely_told
 from services.notify.domain.thread import FactState, Thread
 from services.notify.domain.turn import Turn
 
@@ -100,7 +101,7 @@ def _joins(turn: Turn, before: Thread, event: AnyAlert) -> None:
     elif turn.thread.rank < before.rank:
         if before.state == "snoozed":
             stop_snooze(turn, "it became more urgent")
-        _again(turn, "it became more urgent", tellings.believers(turn.thread))
+        _again(turn, "it became more urgent", believers(turn.thread))
     else:
         if not _corrected(turn, event):
             turn.set(repeats=before.repeats + 1)
@@ -115,7 +116,7 @@ def _speaks_after_the_end(turn: Turn, before: Thread, event: AnyAlert) -> None:
     if turn.thread.fact_state == "open" or told_again:
         anew = before.state == "retracted"
         turn.set(successor=None, assigned_to="" if anew else before.assigned_to)
-        _again(turn, "it opened again", () if anew else tellings.believers(turn.thread))
+        _again(turn, "it opened again", () if anew else believers(turn.thread))
     else:
         _corrected(turn, event)
 
@@ -124,7 +125,7 @@ def _corrected(turn: Turn, event: AnyAlert) -> bool:
     """A value that was told was wrong: those who were told it hear the right one."""
     if not isinstance(event, AlertAmended) or not event.values:
         return False
-    if people := tellings.believers(turn.thread):
+    if people := believers(turn.thread):
         tellings.tell_those_told(turn, "amended", people)
     return True
 
@@ -144,7 +145,7 @@ def _waits_no_more(turn: Turn) -> None:
         stop_snooze(turn, "it no longer waits for an answer")
     held = any(tellings.asks(message) for message in turn.thread.unsent)
     turn.withdraw(tellings.asks)
-    if held and not tellings.believers(turn.thread):
+    if held and not surely_told(turn.thread):
         tellings.tell_level(turn, "raised")
 
 
@@ -161,7 +162,7 @@ def closes(turn: Turn, issued: Issued) -> None:
 def _close(turn: Turn, *, superseded: bool) -> None:
     """What corrects a value that was told still goes out, unless the alert lives on under another id."""
     turn.withdraw(lambda message: superseded or message.occasion != "amended")
-    people = tellings.believers(turn.thread) or _first_contacts(turn)
+    people = believers(turn.thread) or _first_contacts(turn)
     _end(turn, "closed")
     tell_the_end(turn, people)
 
@@ -189,9 +190,8 @@ def retracts(turn: Turn, issued: Issued) -> None:
 def _takes_back(turn: Turn) -> None:
     if not turn.thread.live:
         return
-    people = tellings.believers(turn.thread)
     _end(turn, "retracted")
-    if people:
+    if people := believers(turn.thread):
         tellings.tell_those_told(turn, "retracted", people)
 
 
@@ -213,7 +213,7 @@ def inherits(turn: Turn, old: Inherits) -> None:
 
     Nobody who was told under the old id is told again; an answer given there holds here.
     """
-    before, known = old.predecessor, set(tellings.believers(old.predecessor))
+    before = old.predecessor
     hears(turn, old)
     if not turn.thread.live or before.ended or turn.thread.rank < before.rank:
         return
@@ -224,7 +224,7 @@ def inherits(turn: Turn, old: Inherits) -> None:
         )  # fmt: skip
     turn.set(clock_from=min(before.clock_from, turn.thread.clock_from), level=max(turn.thread.level, before.level))
     silent = turn.thread.answered or turn.thread.state == "snoozed"
-    turn.withdraw(lambda message: tellings.asks(message) and (silent or message.to.person in known))
+    turn.withdraw(lambda message: tellings.asks(message) and (silent or message.to.person in surely_told(before)))
     clock.wind(turn)
     now = turn.thread
     turn.note(
@@ -239,5 +239,5 @@ def inherits(turn: Turn, old: Inherits) -> None:
 def hears(turn: Turn, old: Inherits) -> None:
     """Keep who was told under the old id, for a correction or a retraction."""
     before = old.predecessor
-    turn.thread = tellings.absorb(turn.thread, before.told)
+    turn.thread = absorb(turn.thread, known(before, turn.at))
     turn.set(predecessors=tuple(dict.fromkeys((*turn.thread.predecessors, *before.predecessors, before.alert))))

@@ -76,6 +76,14 @@ class Reassign:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A channel is about to be tried with a message for the first time."""
+
+    delivery: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A channel took a message, be it one that was withdrawn while it was on its way."""
 
@@ -103,7 +111,7 @@ class Woke:
 
 
 Happening = (
-    Issued | TakenBack | Inherits | Acknowledge | RecordReadBack | Snooze | Reassign | Sent | Failed | Woke
+    Issued | TakenBack | Inherits | Acknowledge | RecordReadBack | Snooze | Reassign | Begun | Sent | Failed | Woke
 )  # fmt: skip
 
 Why = Literal[

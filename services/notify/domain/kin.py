@@ -9,8 +9,9 @@ from uuid import UUID
 
 from refrain.contracts.alerting import AnyAlert
 from refrain.contracts.events import AlertClosed, AlertRetracted
-from services.notify.domain import facts, tellings
+from services.notify.domain import facts
 from services.notify.domain.happenings import Inherits, Issued, Outcome, TakenBack
+from services.notify.domain.knowing import absorb, known
 from services.notify.domain.roster import Roster
 from services.notify.domain.table import advance
 from services.notify.domain.thread import Thread
@@ -41,8 +42,8 @@ def take(event: AnyAlert, threads: Threads, roster: Roster, at: datetime) -> tup
         return ()
     before = own or facts.blank(event, at)
     kin = tuple(_handing_over(event, before, threads))
-    known = tellings.absorb(before, (entry for other in kin if _same_people(before, other) for entry in other.told))
-    outcome = advance(known, Issued(event, at), roster)
+    told = absorb(before, (entry for other in kin if _same_people(before, other) for entry in known(other, at)))
+    outcome = advance(told, Issued(event, at), roster)
     rest = tuple(_without_told(other) if _same_people(before, other) else other for other in kin)
     if isinstance(event, AlertRetracted):
         return (outcome, *(advance(other, TakenBack(event, at), roster) for other in rest))
@@ -51,7 +52,7 @@ def take(event: AnyAlert, threads: Threads, roster: Roster, at: datetime) -> tup
     if heir is None or heir.state == "retracted" or heir.alert == event.alert:
         return (outcome, *others)
     ended = replace(outcome, thread=_without_told(outcome.thread))
-    return (ended, *others, advance(heir, Inherits(known, at), roster))
+    return (ended, *others, advance(heir, Inherits(told, at), roster))
 
 
 def _same_people(one: Thread, other: Thread) -> bool:
@@ -82,4 +83,6 @@ def _handing_over(event: AnyAlert, own: Thread, threads: Threads) -> Iterator[Th
 
 
 def _without_told(thread: Thread) -> Thread:
-    return thread.model_copy(update={"told": ()})
+    """Whoever was told, or may have been, is on another thread's list now."""
+    unsent = tuple(message.model_copy(update={"begun": False}) for message in thread.unsent)
+    return thread.model_copy(update={"told": (), "unsent": unsent})

@@ -6,6 +6,7 @@ happens in which state.
 
 from services.notify.domain.happenings import (
     Acknowledge,
+    Begun,
     Failed,
     Happening,
     Inherits,
@@ -23,6 +24,6 @@ from services.notify.domain.kin import concerned, take
 from services.notify.domain.table import COLUMNS, LIFE, advance, as_table
 
 __all__ = [
-    "COLUMNS", "LIFE", "Acknowledge", "Failed", "Happening", "Inherits", "Issued", "Outcome", "Reassign",
+    "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "Inherits", "Issued", "Outcome", "Reassign",
     "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table", "concerned", "take",
 ]  # fmt: skip

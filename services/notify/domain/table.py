@@ -15,7 +15,7 @@ from services.notify.domain.turn import Turn
 
 COLUMNS: tuple[str, ...] = (
     "alert_raised", "alert_amended", "alert_closed", "alert_retracted", "TakenBack", "Inherits",
-    "Acknowledge", "RecordReadBack", "Snooze", "Reassign", "Sent", "Failed", "Woke",
+    "Acknowledge", "RecordReadBack", "Snooze", "Reassign", "Begun", "Sent", "Failed", "Woke",
 )  # fmt: skip
 """Everything that can happen: the four alert events by name, the other happenings by type."""
 
@@ -47,6 +47,7 @@ IS_READ_BACK = Step("refused: ALREADY_READ_BACK", answers.is_read_back)
 SNOOZES = Step("→ snoozed within the limit, else refused: TOO_LONG", answers.snoozes)
 REASSIGNS = Step("assigned and told", answers.reassigns)
 OVER = Step("refused: ENDED", answers.is_over)
+ON_ITS_WAY = Step("may have been told from now on", escalation.begun)
 DELIVERED = Step("→ delivered", escalation.sent)
 NOTED = Step("noted", escalation.sent)
 TOLD_LATE = Step("noted, and that it is over is told", escalation.sent_after_the_end)
@@ -59,7 +60,7 @@ NOTHING = Step("—", _nothing)
 _OPEN: dict[str, Step] = {
     "alert_raised": SPEAKS, "alert_amended": SPEAKS, "alert_closed": CLOSES, "alert_retracted": RETRACTS,
     "TakenBack": TAKEN_BACK, "Inherits": INHERITS, "Acknowledge": TAKEN_ON, "RecordReadBack": READ_BACK,
-    "Snooze": SNOOZES, "Reassign": REASSIGNS, "Sent": NOTED, "Failed": NEXT_WAY, "Woke": STEPS,
+    "Snooze": SNOOZES, "Reassign": REASSIGNS, "Begun": ON_ITS_WAY, "Sent": NOTED, "Failed": NEXT_WAY, "Woke": STEPS,
 }  # fmt: skip
 _ENDED = _OPEN | {
     "alert_raised": OPENS, "alert_amended": OPENS, "alert_closed": LEARNS, "Inherits": HEARS, "Acknowledge": OVER,

@@ -9,7 +9,7 @@ from refrain.contracts.events import Occasion, Recipient, Tier
 from refrain.contracts.events.actions import Escalated
 from refrain.contracts.ids import derive
 from services.notify.domain import clock
-from services.notify.domain.thread import Message, Thread, ToldOnce, rank_of
+from services.notify.domain.thread import Message, rank_of
 from services.notify.domain.turn import Turn
 
 ASKS: frozenset[Occasion] = frozenset({"raised", "resent", "escalated", "reminded", "reassigned", "digest"})
@@ -80,7 +80,7 @@ def forward(turn: Turn, message: Message, channels: tuple[str, ...], when: datet
     again = message.model_copy(
         update={
             "delivery": derive("delivery", message.alert, turn.thread.tellings, to.person, to.channel), "to": to,
-            "further": channels[1:], "not_before": when, "give_up_at": turn.roster.later(when, give_up),
+            "further": channels[1:], "begun": False, "not_before": when, "give_up_at": turn.roster.later(when, give_up),
         }
     )  # fmt: skip
     turn.send((again,))
@@ -93,11 +93,6 @@ def climb(turn: Turn, reason: str) -> None:
     turn.set(level=thread.level + 1, reminded_at=turn.at, state="escalated" if escalated else thread.state)
     clock.wind(turn)
     turn.note(Escalated.model_validate({"level": turn.thread.level, "reason": reason}))
-
-
-def believers(thread: Thread) -> tuple[str, ...]:
-    """Everybody who was told of the alert and not, since, of its retraction."""
-    return tuple(entry.to.person for entry in thread.told if entry.occasion != "retracted")
 
 
 def tell_those_told(turn: Turn, occasion: Occasion, people: Iterable[str], *, digest: bool = False) -> None:
@@ -121,19 +116,3 @@ def _present(turn: Turn, person: str, tier: Tier) -> tuple[str, ...]:
     if roster.belongs(person, tier):
         return (person,)
     return roster.recipients(tier, turn.thread.due_hours, roster.fallback_level(tier, turn.thread.due_hours), turn.at)
-
-
-def told(turn: Turn, entry: ToldOnce) -> None:
-    """Note that somebody knows, in place of what they knew before."""
-    before = next((one for one in turn.thread.told if one.to.person == entry.to.person), None)
-    if before and before.occasion != "retracted" and rank_of(before.tier, None) < rank_of(entry.tier, None):
-        entry = entry.model_copy(update={"tier": before.tier})
-    others = tuple(one for one in turn.thread.told if one.to.person != entry.to.person)
-    turn.set(told=(*others, entry))
-
-
-def absorb(thread: Thread, entries: Iterable[ToldOnce]) -> Thread:
-    """The thread with what people were told of another alert of its episode."""
-    known = {one.to.person for one in thread.told}
-    more = {entry.to.person: entry for entry in entries if entry.to.person not in known}
-    return thread.model_copy(update={"told": (*more.values(), *thread.told)}) if more else thread

@@ -54,6 +54,8 @@ class Message(Wire):
     """Quiet hours, the time that messages of one draw are collected, or the digest's hour."""
     give_up_at: AwareDatetime
     """When the next channel or level is tried instead."""
+    begun: bool = False
+    """Whether a channel was ever tried with it. From then on nobody knows that it was *not* told until one took it."""
 
 
 class ToldOnce(Wire):
@@ -67,6 +69,9 @@ class ToldOnce(Wire):
     tier: Tier
     """The most urgent under which they were told since."""
     delivery: UUID
+    sure: bool = True
+    """False where a channel was tried and the answer never came: told of what corrects it, counted as told for nothing
+    else (RET-3 says: everyone who was sent it)."""
 
 
 class Thread(Wire):

@@ -10,6 +10,7 @@ from uuid import UUID
 from refrain.contracts.events import Actor, AlertAction
 from refrain.contracts.events.actions import ActionBody
 from services.notify.domain.happenings import Outcome
+from services.notify.domain.knowing import learned, perhaps
 from services.notify.domain.roster import Roster
 from services.notify.domain.thread import Message, Thread
 
@@ -53,6 +54,11 @@ class Turn:
             self.set(unsent=tuple(message for message in self.thread.unsent if message is not found))
         return found
 
+    def may_know(self, message: Message) -> None:
+        """A message is given up: if a channel was tried with it, its person may know all the same."""
+        if entry := perhaps(message, self.at):
+            self.thread = learned(self.thread, entry)
+
     def withdraw(self, which: Callable[[Message], bool]) -> None:
         """Do not send these any more."""
         gone = tuple(message for message in self.thread.unsent if which(message))
@@ -60,6 +66,7 @@ class Turn:
             return
         self.set(unsent=tuple(message for message in self.thread.unsent if message not in gone))
         for message in gone:
+            self.may_know(message)
             if self._new.pop(message.delivery, None) is None:
                 self._withdrawn.append(message.delivery)
 
