@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -68,6 +69,8 @@ class Replicas(Fleet):
     """The four processes, watched as a supervisor does."""
 
     roster: str = ""
+    _begun: dict[int, float] = field(default_factory=dict)
+    """When each process was first seen, by its id."""
 
     def prepare(self) -> None:
         (self.folder / "roster.yaml").write_text(self.roster)
@@ -86,10 +89,21 @@ class Replicas(Fleet):
         environment = {f"{service.upper()}_{name}": value for name, value in settings.items()}
         return Slot(service, os.environ | environment | {"PAGE_SECRET": SECRET}, log)
 
+    def look_after(self) -> None:
+        super().look_after()
+        for slot in self.slots:
+            if slot.process is not None:
+                self._begun.setdefault(slot.process.pid, time.time())
+
+    def serves(self, slot: Slot) -> bool:
+        """Whether this process, and not only the one before it, has opened its ports."""
+        ports = slot.log.with_suffix(".json")
+        begun = self._begun.get(slot.process.pid) if slot.process else None
+        return begun is not None and ports.exists() and ports.stat().st_mtime >= begun
+
     @property
     def ready(self) -> bool:
-        """Whether each has opened its ports once."""
-        return all(slot.log.with_suffix(".json").exists() for slot in self.slots)
+        return all(self.serves(slot) for slot in self.slots)
 
     def log(self) -> str:
         """Everything that was logged."""

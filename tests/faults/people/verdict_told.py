@@ -12,15 +12,17 @@ from tests.faults.people.complaints import Allowed, some
 from tests.faults.people.evidence import Evidence, Heard
 from tests.faults.people.lives import Life, Period, family
 
-LONG_ENOUGH_SECONDS = 75.0
-"""An alert that stood for so long was told to somebody, whatever was killed meanwhile."""
+SETTLED_SECONDS = 5.0
+"""More than the roster of a run lets messages wait for others of their draw."""
+OVER = "over before it was told"
 ASKS: frozenset[Occasion] = frozenset({"raised", "resent", "escalated", "reminded", "reassigned", "digest", "amended"})
 """Whoever hears one of these knows that the alert stands."""
 
 
 def everybody_is_told(evidence: Evidence, allowed: Allowed) -> Iterator[str]:
-    """Each time an alert stood for long, somebody heard of it who can act, or somebody had answered already."""
-    untold, astray = [], []
+    """Of whatever stands somebody heard who can act, or somebody answered already; and of what ended before that, the
+    digest says so."""
+    untold, astray, unsaid = [], [], []
     for life in evidence.lives.values():
         heard = [one for one in evidence.heard_of.get(life.alert, ()) if one.occasion in ASKS]
         if not life.live:
@@ -35,14 +37,16 @@ def everybody_is_told(evidence: Evidence, allowed: Allowed) -> Iterator[str]:
                 allowed[f"alert {why}"] += 1
             else:
                 untold.append(f"{life.alert} {period.tier}")
+            if why == OVER and not _said_in_the_digest(evidence, life, period):
+                unsaid.append(f"{life.alert} {period.tier}")
     yield from some("alerts were told to nobody who can act", untold)
+    yield from some("alerts were closed before anybody was told, and the digest does not say so", unsaid)
     yield from some("alerts were told to somebody whom they do not concern", astray)
 
 
 def _told_in(evidence: Evidence, life: Life, period: Period, heard: list[Heard]) -> str:
     """How one period is accounted for; empty when it is not."""
-    before_the_end = evidence.ended_at if period.end is None else period.end + LONG_ENOUGH_SECONDS
-    if any(period.start <= one.at <= before_the_end for one in heard):
+    if any(period.start <= one.at for one in heard):
         return "told"
     for alert in life.predecessors:
         known = evidence.lives[alert]
@@ -52,9 +56,18 @@ def _told_in(evidence: Evidence, life: Life, period: Period, heard: list[Heard])
             return "told under the id that it superseded"
     if any(_asked(request, life, period) for request in evidence.requests):
         return "answered before anybody was told"
-    if period.end is not None and period.end - period.start < LONG_ENOUGH_SECONDS:
-        return "over before it was told"
-    return ""
+    return "" if period.end is None else OVER
+
+
+def _said_in_the_digest(evidence: Evidence, life: Life, period: Period) -> bool:
+    """Whether there is a message that it is over, where there has to be one: of a P1 or P2 that was closed."""
+    last = period is life.periods[-1]
+    if not last or life.state != "closed" or life.successor is not None or period.tier not in ("P1", "P2"):
+        return True
+    return any(
+        delivery.message.alert == life.alert and delivery.message.occasion == "closed"
+        for delivery in evidence.deliveries.values()
+    )
 
 
 def _inherited(evidence: Evidence, alert: UUID) -> bool:
@@ -82,12 +95,12 @@ def _may_be_told(evidence: Evidence, life: Life) -> set[str]:
 
 
 def digests_are_told(evidence: Evidence, _: Allowed) -> Iterator[str]:
-    """A notice that was there well before the digest's hour is in it."""
+    """A notice that notify had before the digest's hour is in it."""
     missed = [
-        str(life.alert)
+        life.alert
         for life in evidence.lives.values()
-        if life.live and life.notice and life.state != "retracted"
-        and life.periods[-1].start < evidence.digest_at - LONG_ENOUGH_SECONDS
+        if life.live and life.notice and life.state != "retracted" and life.alert in evidence.threads
+        and evidence.threads[life.alert].raised_at.timestamp() < evidence.digest_at - SETTLED_SECONDS
         and not any(one.occasion == "digest" for one in evidence.heard_of.get(life.alert, ()))
     ]  # fmt: skip
     yield from some("notices are in no digest", missed)
