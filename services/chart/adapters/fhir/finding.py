@@ -14,6 +14,7 @@ from services.chart.adapters.read_model import ReadModel
 from services.chart.domain.fhir import alerts, calls, observations, patients, reports
 from services.chart.domain.fhir.pieces import Piece
 from services.chart.domain.fhir.searching import (
+    COUNT_DIGITS,
     Asked,
     Searchable,
     Unsearchable,
@@ -174,7 +175,7 @@ class Finder:
             return None
         known = calls.calls(self._model.course(patient.key), patient.chart_id)
         wanted = [call for call in known if matches(asked, of_resource(call), self._now)]
-        start = int(behind) if behind.isascii() and behind.isdigit() else 0
+        start = int(behind[:COUNT_DIGITS]) if behind.isascii() and behind.isdigit() else 0
         page.resources += wanted[start : start + asked.count]
         end = start + asked.count
         return str(end) if end < len(wanted) else None

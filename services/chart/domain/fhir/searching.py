@@ -26,6 +26,9 @@ Token = tuple[str, str]
 A_YEAR = timedelta(days=367)
 COUNT, LARGEST_COUNT = 50, 200
 """Resources on a page: by default, and at most."""
+COUNT_DIGITS = 9
+MOST_VALUES = 200
+"""In one search, of all parameters together: each is compared with each resource (our choice)."""
 SEARCHES: Mapping[str, Mapping[str, str]] = {
     "Patient": {"_id": "token", "identifier": "token", "_lastUpdated": "date"},
     "Observation": {
@@ -111,6 +114,8 @@ def asked(kind: str, given: Sequence[tuple[str, str]], zone: ZoneInfo) -> Asked:
             raise Unsearchable("invalid", f"{name} is empty")
         ors = (each.replace("\\,", ",") for each in _COMMA.split(value))
         values.setdefault(name, []).append(tuple(ors))
+    if sum(len(ors) for ands in values.values() for ors in ands) > MOST_VALUES:
+        raise Unsearchable("too-costly", f"at most {MOST_VALUES} values in one search: ask in parts")
     tokens = {name: tuple(values[name]) for name in TOKENS if name in values}
     dates = {
         name: tuple(tuple(_date(name, each, zone) for each in ors) for ors in values[name])
@@ -141,7 +146,7 @@ def _count(values: Mapping[str, list[tuple[str, ...]]]) -> int:
     text = _only(values, "_count")
     if not text:
         return COUNT
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or len(text) > COUNT_DIGITS or int(text) < 1:
         raise Unsearchable("invalid", "_count is a whole number from 1")
     return min(int(text), LARGEST_COUNT)
 
