@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -230,6 +231,19 @@ async def test_what_is_no_card_of_ours_is_counted_only(build: Callable[..., Fast
     assert not thread_of(store).answered
 
 
+@pytest.mark.parametrize("tier", ["P3", "DQ"])
+async def test_an_alert_that_makes_no_card_is_not_answered_from_an_ehr(
+    build: Callable[..., FastAPI], store: Store, tier: str
+) -> None:
+    """Its id is known to whoever reads FHIR; questions about data are the laboratory's to answer."""
+    take(store, issued(1, tier=tier))
+    before = counted("cds_feedback", outcome="unknown_card", reason="expected")
+    async with calling(build()) as client:
+        await feed_back(client, overridden())
+    assert counted("cds_feedback", outcome="unknown_card", reason="expected") == before + 1
+    assert not thread_of(store).answered
+
+
 async def test_an_answer_to_what_it_was_is_none_to_what_it_became(
     build: Callable[..., FastAPI], store: Store, clock: Clock
 ) -> None:
@@ -311,6 +325,15 @@ async def test_calls_that_cannot_be_served(build: Callable[..., FastAPI], body: 
         assert PATIENT.id not in answer.text
 
 
+async def test_json_that_is_nested_without_end_is_none(
+    build: Callable[..., FastAPI], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with calling(build()) as client:
+        answer = await client.post(SERVICE, content="[" * 900_000, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -377,9 +400,11 @@ async def test_no_token_and_no_real_token(trusting: Callable[..., FastAPI], cloc
     good = a_token(clock)
     head, payload, signature = good.split(".")
     unsigned = "eyJhbGciOiJub25lIn0." + payload + "."
+    nested = base64.urlsafe_b64encode(b"[" * 30_000).decode()
     async with calling(trusting()) as client:
         assert (await client.post(SERVICE, json=view())).status_code == 401
-        for token in ("x", "nonsense", unsigned, f"{head}.{payload}.{signature[:-4]}AAAA", "a.b.c"):
+        forged = f"{head}.{payload}.{signature[:-4]}AAAA"
+        for token in ("x", "nonsense", unsigned, forged, "a.b.c", f"{head}.{nested}.x", f"{nested}.{payload}.x"):
             assert await status(client, token) == 401
 
 

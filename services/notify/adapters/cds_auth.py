@@ -124,7 +124,7 @@ class Gatekeeper:
                 decoded = jwt.decode(token, await self._keys(client), registry=registry)
             except InvalidKeyIdError:
                 decoded = jwt.decode(token, await self._keys(client, again=True), registry=registry)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, RecursionError):
             raise Untrusted("bad_signature") from None
         except (httpx.HTTPError, OSError):
             raise Untrusted("keys_away") from None
@@ -187,7 +187,7 @@ def _issuer(token: str) -> str:
         _, payload, _ = token.split(".")
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return str(claims["iss"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Untrusted("unreadable") from None
 
 

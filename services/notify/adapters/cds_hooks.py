@@ -154,7 +154,7 @@ class Hooks:
     def _answer(self, given: cards.Feedback, said: cards.Said, client: str) -> str:
         """What came of one feedback."""
         thread = self.queries.thread(said.alert)
-        if thread is None or not _names_our_suggestion(given):
+        if thread is None or thread.tier not in self.tiers or not _names_our_suggestion(given):
             return "unknown_card"
         if cards.out_of_date(given, thread):
             return "out_of_date"
@@ -223,7 +223,7 @@ async def _body(request: Request) -> Any:
             raise Unserved(413, "too_large", "Send less at once.")
     try:
         return json.loads(content)
-    except ValueError:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise Unserved(400, "no_json", "The body is no JSON.") from None
 
 
