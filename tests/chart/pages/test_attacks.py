@@ -24,7 +24,8 @@ PLANT = "\"'><plant onplant=1 src=//evil.test></script><plant>{{ 7 * 7 }}"
 TEXTS = {
     "text", "name", "sender", "lab", "system", "code", "unit_raw", "specimen_raw", "segment", "what_changed", "reason",
     "comment", "cell", "unit", "method", "source", "before", "after", "collected_from", "issued_from", "lesion",
-    "state", "nominal", "ordinal", "reported_flags", "tags", "held", "quality", "reasons", "caveats", "call", "level", "sex",
+    "state", "nominal", "ordinal", "reported_flags", "tags", "held", "quality", "reasons", "caveats", "call", "level",
+    "sex",
 }  # fmt: skip
 """Members of events that hold what somebody wrote, or a code in whose place somebody could put a text."""
 
