@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from records import Feed, actions_for, arrived, note, records_of
 from sqlalchemy import Engine, select
 
-from refrain.contracts.events import Event
+from refrain.contracts.events import Event, LabReport, ResponseAssessed
 from refrain.contracts.topics import FLAGGED_REPORTS, LAB_REPORTS
 from refrain.runtime.consume import Batch, MovedElsewhere
 from refrain.runtime.database import open_database, upgrade
@@ -47,6 +47,12 @@ def a_log(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
     """All records of a story, some of them written twice, and the same records otherwise ordered, repeated and cut."""
     told = records_of(draw(a_corrected_timeline()))
     records = [*told, *actions_for(told)]
+    reports = [event for event in told if isinstance(event, LabReport)]
+    for report in draw(st.lists(st.sampled_from(reports), max_size=2)):  # driven again with another code map
+        fresh = tuple(one.model_copy(update={"method": "REREAD"}) for one in report.observations)
+        records.append(
+            report.model_copy(update={"translation": report.translation + 1, "observations": fresh}).identified()
+        )
     again = draw(st.lists(st.sampled_from(records), max_size=4))
     records += [
         one.model_copy(update={"recorded_at": one.recorded_at + timedelta(hours=1), "trace": "b"}) for one in again
@@ -107,6 +113,18 @@ def test_both_databases_hold_the_same(postgres: str, tmp_path: Path) -> None:
         digests.append(projection.digest())
         engine.dispose()
     assert digests[0] == digests[1]
+
+
+def test_the_course_of_the_highest_revision_stays(projection: Projection, read_model: ReadModel) -> None:
+    assessed = [event for event in records_of(CASE) if isinstance(event, ResponseAssessed)]
+    newest = max(assessed, key=lambda event: event.revision)
+    key = newest.patient.key
+    feed = Feed(projection.take)
+    feed(assessed[:1])
+    feed([newest])
+    assert read_model.course(key) == newest
+    feed(assessed[:-1])
+    assert read_model.course(key) == newest, "an older one that comes later changes nothing"
 
 
 def test_a_batch_of_other_offsets_is_refused_and_leaves_nothing(projection: Projection, read_model: ReadModel) -> None:

@@ -102,6 +102,11 @@ def test_flags_of_an_older_reading_do_not_stand_for_a_newer_one(fill: Feed, read
     fill([again])
     [row] = results_of(read_model)
     assert (row.awaiting_flags, row.interpretation, row.report) == (True, (), again.event_id)
+    flagged = next(event for event in records if isinstance(event, FlaggedReport))
+    replaced = tuple(one.model_copy(update={"current": False}) for one in flagged.observations)
+    fill([flagged.model_copy(update={"revision": flagged.revision + 1, "observations": replaced}).identified()])
+    [row] = results_of(read_model)
+    assert row.state == "current", "what flagging said of the older reading does not take the newer one away"
 
 
 def test_a_correction_that_flagging_has_not_seen_takes_the_old_value_away_at_once(
