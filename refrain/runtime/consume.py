@@ -18,12 +18,12 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
-from prometheus_client import Counter, Gauge
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from refrain.contracts.topics import Topic
 from refrain.runtime.consumer_lag import Lag
+from refrain.runtime.consumer_metrics import ConsumerMetrics
 from refrain.runtime.health import Progress
 from refrain.runtime.incoming import Arrived, Poison, decode
 from refrain.runtime.leaving import ExitCode, Leave, leave, place_of
@@ -37,10 +37,10 @@ POLL_MILLISECONDS = 200
 BATCH = 500
 BOOTSTRAP_MILLISECONDS = 5_000
 LOOK_SECONDS = 2.0
-"""How often an idle consumer asks whether its database still stands where it left it."""
-OUTCOMES = ("new", "dead_letter")
-CAUSES = ("decode", "step")
-
+"""How often an idle consumer asks whether its database still stands where it left it, and acknowledges what it owes."""
+EMPTY_SECONDS = 20.0
+"""A consumer without any partition for so long joins anew, and waits twice as long the next time: kafka-python 3.0 may
+miss its share for ever. Where there are more replicas than partitions this is the usual state of some."""
 Partition = tuple[str, int]
 """Topic name and partition number."""
 
@@ -86,29 +86,6 @@ class Take(Protocol):
     def __call__(self, batch: Batch) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ConsumerMetrics:
-    """Declared by each service under its own name."""
-
-    records: Counter
-    """Records by topic and outcome (new, dead_letter)."""
-    dead_letters: Counter
-    """By topic and stage: decode or step."""
-    lag: Gauge
-    """Records waiting, by topic, of the partitions that this process has."""
-    newest_fact: Gauge
-    """``recorded_at`` of the newest fact as a Unix time."""
-
-    def initialise(self, topics: Sequence[Topic]) -> None:
-        """Show every label from the start, so that a rate over it is defined."""
-        for topic in topics:
-            self.lag.labels(topic.name)
-            for outcome in OUTCOMES:
-                self.records.labels(topic.name, outcome)
-            for cause in CAUSES:
-                self.dead_letters.labels(topic.name, cause)
-
-
 class _Left(Exception):
     """The process was told to leave; nothing more is to be done here."""
 
@@ -144,7 +121,10 @@ class Consumer:
         self._patience = patience_seconds
         self._leave = leave
         self._at: dict[Partition, int] = {}
+        self._owed: dict[Partition, int] = {}
         self._look_at = 0.0
+        self._assigned_at = time.monotonic()
+        self._empty_seconds = EMPTY_SECONDS
         self._lag = Lag()
         self.progress = Progress()
         self._caught_up = threading.Event()
@@ -157,13 +137,9 @@ class Consumer:
     def run(self, stop: threading.Event) -> None:
         """Read until told to stop; blocking, in a thread of its own. Any defect ends the process."""
         producer = Producer(self._broker, self._service)
-        consumer: Any = None
         try:
-            consumer = self._retry(self._open, _kafka_is_away, ExitCode.KAFKA_AWAY)
-            self._retry(lambda: self._learn(consumer), _kafka_is_away, ExitCode.KAFKA_AWAY)
-            consumer.subscribe([*self._topics, *self._noting], listener=_Forgetting(self._at))
             while not stop.is_set():
-                self._turn(consumer, producer)
+                self._read(producer, stop)
         except _Left:
             return
         except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing was acknowledged
@@ -171,8 +147,29 @@ class Consumer:
         finally:
             self._caught_up.clear()
             producer.close()
-            if consumer is not None:
-                consumer.close(autocommit=False)
+
+    def _read(self, producer: Producer, stop: threading.Event) -> None:
+        """Join the group and work, until told to stop or left without a share of the partitions."""
+        consumer = self._retry(self._open, _kafka_is_away, ExitCode.KAFKA_AWAY)
+        try:
+            self._retry(lambda: self._learn(consumer), _kafka_is_away, ExitCode.KAFKA_AWAY)
+            consumer.subscribe([*self._topics, *self._noting], listener=_Forgetting(self._at))
+            self._assigned_at = time.monotonic()
+            while not stop.is_set() and not self._without_a_share(consumer):
+                self._turn(consumer, producer)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _without_a_share(self, consumer: Any) -> bool:
+        now = time.monotonic()
+        if consumer.assignment():
+            self._assigned_at, self._empty_seconds = now, EMPTY_SECONDS
+            return False
+        if now - self._assigned_at < self._empty_seconds:
+            return False
+        log.warning("no partition for long; joining anew", extra={"count": int(self._empty_seconds)})
+        self._empty_seconds *= 2
+        return True
 
     def _open(self) -> Any:
         return KafkaConsumer(
@@ -205,7 +202,7 @@ class Consumer:
                     log.info("the database stands elsewhere", extra={"count": len(messages)})
                     self._at.clear()
         else:
-            self._look_again()
+            self._look_again(consumer)
         self._tell_lag(consumer)
 
     def _find_places(self, consumer: Any) -> set[Partition]:
@@ -217,14 +214,17 @@ class Consumer:
             offsets = self._ask(lost)
             for place in lost:
                 consumer.seek(TopicPartition(*place), offsets[place])
-                self._at[place] = offsets[place]
+                self._at[place] = self._owed[place] = offsets[place]
         return set(lost)
 
-    def _look_again(self) -> None:
+    def _look_again(self, consumer: Any) -> None:
         """Nothing came: whether the database was emptied or read on by another one meanwhile. Else nobody would see."""
-        if self._starts is None or time.monotonic() < self._look_at:
+        if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
+        self._acknowledge(consumer)
+        if self._starts is None:
+            return
         for place, offset in self._ask(list(self._at)).items():
             if self._at.get(place) != offset:
                 self._at.pop(place, None)
@@ -248,7 +248,8 @@ class Consumer:
         if self._starts is not None:
             self._at |= after
         self._count(facts, poison)
-        self._acknowledge(consumer, after)
+        self._owed |= after
+        self._acknowledge(consumer)
 
     def _settle(self, batch: Batch, producer: Producer) -> list[Poison]:
         """Take the batch; when that raises, one record at a time, so that only the culprit is set aside."""
@@ -324,13 +325,20 @@ class Consumer:
                        "reason": one.cause},
             )  # fmt: skip
 
-    def _acknowledge(self, consumer: Any, after: Mapping[Partition, int]) -> None:
-        """A commit that fails costs a repetition, never a record: the group's next owner reads the batch again."""
-        offsets = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in after.items()}
+    def _acknowledge(self, consumer: Any) -> None:
+        """A commit that fails costs a repetition, never a record. It stays owed: else a lag would be shown for ever."""
+        mine = {(one.topic, one.partition) for one in consumer.assignment()}
+        self._owed = {place: offset for place, offset in self._owed.items() if place in mine}
+        if not self._owed:
+            return
         try:
-            consumer.commit(offsets)
+            consumer.commit(
+                {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in self._owed.items()}
+            )
         except KafkaError as error:
             log.warning("offsets were not acknowledged", extra={"reason": type(error).__name__})
+        else:
+            self._owed = {}
 
     def _tell_lag(self, consumer: Any) -> None:
         waiting, known = self._lag.measure(consumer, self._at)

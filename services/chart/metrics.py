@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from refrain.contracts.topics import inputs_of
-from refrain.runtime.consume import ConsumerMetrics
+from refrain.runtime.consumer_metrics import ConsumerMetrics
 
 CONSUMER = ConsumerMetrics(
     records=Counter("refrain_chart_records_total", "Records read, by topic and outcome.", ["topic", "outcome"]),

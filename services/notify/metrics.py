@@ -14,7 +14,7 @@ from refrain.contracts.acknowledging import REASON_BY_CODE
 from refrain.contracts.events import AlertAction, Tier
 from refrain.contracts.kinds import KINDS
 from refrain.contracts.topics import inputs_of
-from refrain.runtime.consume import ConsumerMetrics
+from refrain.runtime.consumer_metrics import ConsumerMetrics
 from services.notify.adapters.desk import Step
 from services.notify.domain.thread import Thread
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CommitFailedError
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import DataError, OperationalError
 
@@ -20,7 +21,8 @@ from refrain.cli.kafka import LocalKafka
 from refrain.cli.topics import create_topics
 from refrain.contracts.events import CareEvent, Infection, PatientId
 from refrain.contracts.topics import CARE_EVENTS, Topic
-from refrain.runtime.consume import Batch, Consumer, ConsumerMetrics, MovedElsewhere, Partition
+from refrain.runtime.consume import Batch, Consumer, MovedElsewhere, Partition
+from refrain.runtime.consumer_metrics import ConsumerMetrics
 from refrain.runtime.leaving import ExitCode
 from refrain.runtime.produce import Outgoing, Producer
 
@@ -433,3 +435,53 @@ def test_kafka_that_goes_away_and_comes_back_is_read_on(private_kafka: Callable[
         eventually(lambda: len(kept.keys) == 4)
     assert sorted(kept.keys) == keys(range(4))
     assert left.codes == []
+
+
+def test_a_commit_that_failed_is_made_up_for_while_nothing_comes(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a lag would be shown until the next record of each partition."""
+    commit, failed = KafkaConsumer.commit, []
+
+    def fails_at_first(consumer: KafkaConsumer, *arguments: object, **options: object) -> object:
+        if not failed:
+            failed.append(True)
+            raise CommitFailedError("as in a rebalance")
+        return commit(consumer, *arguments, **options)
+
+    monkeypatch.setattr(KafkaConsumer, "commit", fails_at_first)
+    stream.send(range(5))
+    kept = Kept()
+    with reading(stream, kept):
+        eventually(lambda: stream.committed() == 5)
+    assert failed
+    assert sorted(kept.keys) == keys(range(5))
+
+
+def test_a_consumer_without_a_share_of_the_partitions_joins_anew(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("refrain.runtime.consume.EMPTY_SECONDS", 1.0)
+    subscribe, joined = KafkaConsumer.subscribe, []
+
+    def in_vain_at_first(consumer: KafkaConsumer, topics: Sequence[str], **options: object) -> None:
+        joined.append(topics)
+        if len(joined) > 1:
+            subscribe(consumer, topics, **options)
+
+    monkeypatch.setattr(KafkaConsumer, "subscribe", in_vain_at_first)
+    monkeypatch.setattr(KafkaConsumer, "poll", _poll_unless_in_vain(KafkaConsumer.poll, joined))
+    stream.send(range(5))
+    kept = Kept()
+    with reading(stream, kept):
+        eventually(lambda: len(kept.keys) >= 5)
+    assert len(joined) == 2
+
+
+def _poll_unless_in_vain(poll: Callable[..., object], joined: Sequence[object]) -> Callable[..., object]:
+    """kafka-python refuses to poll without a subscription: then nothing comes, as when nothing is shared out."""
+
+    def polled(consumer: KafkaConsumer, **options: object) -> object:
+        return poll(consumer, **options) if len(joined) > 1 else {}
+
+    return polled

@@ -10,7 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from refrain.contracts.topics import ALERTS
-from refrain.runtime.consume import Batch, Consumer, ConsumerMetrics
+from refrain.runtime.consume import Batch, Consumer
+from refrain.runtime.consumer_metrics import ConsumerMetrics
 from refrain.runtime.leaving import ExitCode
 
 
