@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
+from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,7 +20,7 @@ from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.render import HERE, ending
 from services.chart.adapters.web.security import LIVE
 from tests.chart.pages.conftest import Fill
-from tests.chart.pages.stories import Case, Published, action, case
+from tests.chart.pages.stories import Case, Published, action, case, told
 
 Browser = Callable[..., TestClient]
 PLANT = "\"'><plant onplant=1 src=//evil.test></script><plant>{{ 7 * 7 }}"
@@ -87,8 +90,7 @@ def _pages(read_model: ReadModel, story: Case) -> Iterator[str]:
     yield from (f"{chart}/alerts", f"{chart}/moments?every=true", f"{chart}/results", f"{chart}/newer?after=0")
     for subject, row in {row.subject: row for row in read_model.latest(story.patient.key)}.items():
         yield from (f"{chart}/results/{row.result}", f"/why/{row.result}")
-        if "/" not in subject:
-            yield from (f"{chart}/curves/{subject}", f"{chart}/join/{subject}")
+        yield from (f"{chart}/curves/{quote(subject)}", f"{chart}/join/{quote(subject)}")
     alerts = read_model.alerts(key=story.patient.key, processing=None, limit=200)
     for row in {(row.kind, row.fact_state): row for row in alerts}.values():
         yield from (f"/alerts/{row.alert}", f"/why/{row.alert}", f"/alerts/{row.alert}/answer")
@@ -182,3 +184,15 @@ def test_a_subject_of_any_length_is_written_down(client_as: Browser, console: Co
     assert client_as("viewer").get(f"/patients/{synthetic.chart_id}/curves/{'x' * 5000}").status_code == 404
     [look] = console.audit.looks(person="viewer")
     assert look.subject == "x" * 200
+
+
+def test_a_code_with_a_slash_has_its_curve_too(client_as: Browser, fill: Fill) -> None:
+    """Laboratories name ratios so; on the patient's screen the code is part of the part's address."""
+    document = json.loads(files("refrain.cli.demo").joinpath("synthetic-001.json").read_text("utf-8"))
+    document["timepoints"][0]["observations"][0] |= {"code": "K/L <ratio>", "loinc": None}
+    story = told(document)
+    fill(story.published)
+    browser = client_as("viewer")
+    page = browser.get(f"/patients/{story.chart_id}").text
+    [address] = set(re.findall(r'hx-get="([^"]*K/L[^"]*)"', page))
+    assert "K/L &lt;ratio&gt;" in browser.get(address).text

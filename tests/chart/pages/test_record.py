@@ -225,8 +225,11 @@ def test_what_was_withdrawn_meanwhile_is_not_corrected(ward: TestClient, beside:
     assert beside.recorded == []
 
 
-def test_while_intake_is_away_nothing_is_lost_and_nothing_promised(client_as: Browser, case_report: Case) -> None:
-    answer = send(client_as("clinician"), case_report, "drug", **DRUG)
+def test_while_intake_is_away_nothing_is_lost_and_nothing_promised(
+    make_console: Callable[..., Console], client_as: Browser, case_report: Case
+) -> None:
+    alone = make_console(now=lambda: NOW)
+    answer = send(client_as("clinician", console=alone), case_report, "drug", **DRUG)
     assert answer.status_code == 503
     assert "intake does not answer" in said(answer)
     assert "the same form is recorded once only" in said(answer)
@@ -322,14 +325,18 @@ def test_rule_sets_are_those_that_response_knows(
 
 
 def test_a_form_that_is_not_ours_is_refused(ward: TestClient, beside: Intake, case_report: Case) -> None:
-    for wrong in ({"request_id": "x"}, {"known_from": "x"}, {"known_from": "2026-05-04T08:00:00"}):
+    too_old = ({"known_from": "2026-05-03T20:00:00+00:00"}, {"known_from": "0001-01-01T00:00:00+14:00"})
+    for wrong in ({"request_id": "x"}, {"known_from": "x"}, {"known_from": "2026-05-04T08:00:00"}, *too_old):
         assert send(ward, case_report, "drug", **DRUG, **wrong).status_code == 422
     assert send(ward, case_report, "nothing").status_code == 404
     assert beside.recorded == []
 
 
-def test_a_form_opened_in_the_future_is_known_from_now(ward: TestClient, beside: Intake, case_report: Case) -> None:
-    send(ward, case_report, "drug", **DRUG, known_from="2027-01-01T00:00:00+00:00")
+@pytest.mark.parametrize("opened", ["2027-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00"])
+def test_a_form_opened_in_the_future_is_known_from_now(
+    ward: TestClient, beside: Intake, case_report: Case, opened: str
+) -> None:
+    send(ward, case_report, "drug", **DRUG, known_from=opened)
     assert beside.recorded[0].known_from == NOW
 
 

@@ -39,7 +39,7 @@ IMAGES = "PET_LESION"
 
 
 @router.get(
-    "/patients/{chart_id}/curves/{analyte}", response_class=HTMLResponse,
+    "/patients/{chart_id}/curves/{analyte:path}", response_class=HTMLResponse,
     dependencies=[Depends(looks_at("curve", "analyte"))],
 )  # fmt: skip
 async def curve_part(request: Request, chart_id: UUID, analyte: str, _: Reader) -> HTMLResponse:

@@ -93,7 +93,7 @@ async def review(request: Request, chart_id: UUID, person: Reviewer) -> Response
 
 
 @router.get(
-    "/patients/{chart_id}/join/{analyte}", response_class=HTMLResponse, dependencies=[Depends(looks_at("record"))]
+    "/patients/{chart_id}/join/{analyte:path}", response_class=HTMLResponse, dependencies=[Depends(looks_at("record"))]
 )
 async def join_page(request: Request, chart_id: UUID, analyte: str, _: Reviewer) -> HTMLResponse:
     """The series of an analyte, to say that two of them are one (clinical.md SER-4)."""
@@ -251,11 +251,14 @@ def _uuid(text: str) -> UUID:
 
 
 def _opened(sent: Mapping[str, str], request: Request) -> datetime:
-    """When the form was opened: from then on it is known. Never later than now."""
+    """When the form was opened: from then on it is known. Never later than now, nor before any session of now began."""
     try:
         opened = datetime.fromisoformat(sent.get("known_from", ""))
     except ValueError:
         raise HTTPException(422, "The form is not one of ours. Load the page again.") from None
     if opened.tzinfo is None:
         raise HTTPException(422, "The form is not one of ours. Load the page again.")
-    return min(opened.astimezone(UTC), console_of(request).now())
+    console = console_of(request)
+    if opened < console.now() - console.sessions.times.longest:
+        raise HTTPException(422, "The form was opened too long ago. Load the page again.")
+    return min(opened, console.now()).astimezone(UTC)
