@@ -95,11 +95,12 @@ def _may_be_told(evidence: Evidence, life: Life) -> set[str]:
 
 
 def digests_are_told(evidence: Evidence, _: Allowed) -> Iterator[str]:
-    """A notice that notify had before the digest's hour is in it."""
+    """A notice that notify had before the digest's hour, and that nobody answered, is in it."""
+    answered = {action.alert for action in evidence.audit if isinstance(action.body, Acknowledged)}
     missed = [
         life.alert
         for life in evidence.lives.values()
-        if life.live and life.notice and life.state != "retracted" and life.alert in evidence.threads
+        if life.live and life.notice and life.state != "retracted" and life.alert in evidence.threads.keys() - answered
         and evidence.threads[life.alert].raised_at.timestamp() < evidence.digest_at - SETTLED_SECONDS
         and not any(one.occasion == "digest" for one in evidence.heard_of.get(life.alert, ()))
     ]  # fmt: skip
