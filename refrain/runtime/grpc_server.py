@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,6 +99,8 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        if tls is None and not is_this_machine(address):
+            log.warning("gRPC is open to other machines without mutual TLS: whoever reaches it is believed")
         target = f"{address}:{port}"
         self.port: int = (
             self._server.add_secure_port(target, tls.credentials()) if tls else self._server.add_insecure_port(target)
@@ -118,6 +121,14 @@ class GrpcServer:
         """Say so to health checks, let running calls finish for a moment, then end."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(GRACE_SECONDS)
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether nobody else reaches what listens there."""
+    try:
+        return ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 async def in_thread(context: grpc.aio.ServicerContext, work: Callable[..., Result], *arguments: Any) -> Result:

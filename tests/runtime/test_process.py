@@ -125,6 +125,18 @@ async def test_a_port_in_use_is_not_shared() -> None:
     await first.stop()
 
 
+@pytest.mark.parametrize(
+    ("address", "warned"), [("0.0.0.0", True), ("[::]", True), ("127.0.0.1", False), ("localhost", False)]
+)
+async def test_a_server_that_believes_the_whole_network_says_so(
+    caplog: pytest.LogCaptureFixture, address: str, warned: bool
+) -> None:
+    server = GrpcServer([], [NAME], address=address)
+    await server.start()
+    await server.stop()
+    assert ("without mutual TLS" in caplog.text) is warned
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0

@@ -82,6 +82,18 @@ async def test_over_tls(serve: Serve, make_console: Callable[..., Console], tmp_
 
 
 @pytest.mark.parametrize(
+    ("address", "url", "warned"),
+    [("0.0.0.0", "", True), ("0.0.0.0", "https://refrain.test", False), ("127.0.0.1", "", False)],
+)
+async def test_passwords_over_the_network_without_tls_are_warned_of(
+    serve: Serve, make_console: Callable[..., Console], caplog: pytest.LogCaptureFixture, address: str, url: str,
+    warned: bool,
+) -> None:  # fmt: skip
+    await serve(make_console(address=address, public_url=url))
+    assert ("without TLS" in caplog.text) is warned
+
+
+@pytest.mark.parametrize(
     ("trusted", "seen"), [("", "127.0.0.1"), ("10.9.9.9", "127.0.0.1"), ("127.0.0.1", "192.0.2.7")]
 )
 async def test_only_a_trusted_proxy_says_where_a_request_came_from(

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refrain.runtime.leaving import place_of
@@ -94,6 +95,8 @@ class Gate:
         public = path in PUBLIC or path.startswith(STATIC)
         if not public and person is None:
             return ask_to_sign_in(request)
+        if "\x00" in path or b"%00" in request.scope["query_string"]:
+            return refusal(request, 400)  # no database has a place for it, and no page a use
         if request.method not in SAFE and (answer := await self._foreign(request)):
             return answer
         if person is not None and person.must_change_password and not public and path not in WITH_OLD_PASSWORD:
@@ -106,10 +109,16 @@ class Gate:
         """The refusal of a change that does not come from a page of this session; reads its form, within limits."""
         if not await _read(request):
             return refusal(request, 413)
+        if b"\x00" in request.state.body or b"%00" in request.state.body:
+            return refusal(request, 400)
         person = request.state.person
         if person is not None and person.via == "api":
             return None
-        if not self._same_origin(request) or not await _carries_token(request):
+        try:
+            ours = self._same_origin(request) and await _carries_token(request)
+        except HTTPException:  # what calls itself a form and is none
+            return refusal(request, 400)
+        if not ours:
             return refusal(request, 403, "This form is out of date. Go back, reload the page and try again.")
         return None
 

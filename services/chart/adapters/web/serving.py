@@ -12,7 +12,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from refrain.runtime.grpc_server import is_this_machine
 from services.chart.settings import Settings
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 128
 GRACE_SECONDS = 2
@@ -28,6 +31,7 @@ class WebServer:
         self._socket = socket.create_server((settings.address, settings.http_port), backlog=BACKLOG)
         self.port: int = self._socket.getsockname()[1]
         """The bound port, also when 0 was asked for."""
+        self._address, self._https = settings.address, settings.https
         options: dict[str, Any] = {"proxy_headers": False}
         if settings.trusted_proxies:
             options = {"proxy_headers": True, "forwarded_allow_ips": settings.trusted_proxies}
@@ -43,6 +47,8 @@ class WebServer:
 
     async def start(self) -> None:
         """The port is bound already: a request that comes before the first turn of the loop waits for it."""
+        if not self._https and not is_this_machine(self._address):
+            log.warning("the console is open to other machines without TLS: set CHART_PUBLIC_URL or a certificate")
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
