@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from refrain.contracts.topics import Topic
 from refrain.runtime.incoming import Poison
@@ -15,6 +17,8 @@ DELIVERY_TIMEOUT_MS = 5_000
 REQUEST_TIMEOUT_MS = 2_000
 MAX_BLOCK_MS = 2_000
 GRACE_SECONDS = 2.0
+BOOTSTRAP_TIMEOUT_MS = 3_000
+"""How long a new producer looks for Kafka; then whoever sends tries again, and hears of a stop in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Producer:
             "bootstrap_servers": broker.split(","), "client_id": f"refrain-{service}", "acks": "all",
             "enable_idempotence": True, "delivery_timeout_ms": DELIVERY_TIMEOUT_MS,
             "request_timeout_ms": REQUEST_TIMEOUT_MS, "max_block_ms": MAX_BLOCK_MS, "compression_type": "gzip",
-            "max_request_size": 2 * 1024 * 1024,
+            "max_request_size": 2 * 1024 * 1024, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         }  # fmt: skip
         self._producer: Any = None
 
@@ -63,6 +67,18 @@ class Producer:
         """Let go without waiting for what nobody waits for any more."""
         producer, self._producer = self._producer, None
         if producer is not None:
+            _give_up(producer)
+
+
+def _give_up(producer: Any) -> None:
+    """Close a producer with all it holds. Left to itself one with pending records refuses to close, and its thread
+    would go on sending them behind the back of the next producer."""
+    try:
+        producer.close(timeout=0)
+    except KafkaError:
+        producer._sender.force_close()
+        producer._sender.join(GRACE_SECONDS)
+        with suppress(KafkaError):
             producer.close(timeout=0)
 
 

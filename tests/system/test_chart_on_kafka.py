@@ -162,6 +162,20 @@ def test_everything_on_kafka_is_read_and_found(settings: Settings, engine: Engin
     assert (progress.rebuilding, progress.read == progress.end) == (False, True)
 
 
+def test_two_workers_share_the_partitions_and_hold_the_same(settings: Settings, engine: Engine) -> None:
+    before = read_all(settings, engine)
+    Projection(engine).empty("", {})
+    with worker(settings) as first, worker(settings) as second:
+        eventually(lambda: first.caught_up and second.caught_up and ReadModel(engine).search_patients())
+    assert Projection(engine).digest() == before
+
+
+def test_a_worker_that_finds_no_kafka_can_be_stopped(settings: Settings) -> None:
+    with worker(settings.model_copy(update={"kafka_broker": "127.0.0.1:1"})) as reader:
+        assert reader.alive
+        assert not reader.caught_up
+
+
 def test_a_rebuild_without_a_worker_reads_everything_itself(settings: Settings, engine: Engine) -> None:
     before = read_all(settings, engine)
     a_person_signs_in(engine)
