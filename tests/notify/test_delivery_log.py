@@ -236,3 +236,18 @@ def test_a_replica_that_stood_still_does_not_send_what_another_one_has_by_then(s
     [lent] = other.lease(NOON + later(31), 10, 30)
     assert not log.bundle(an_id("of the one that stood"), stood, NOON + later(31))
     assert other.bundle(message.delivery, [lent.message], NOON + later(31))
+
+
+def test_the_alert_that_took_over_learns_whom_a_late_message_reached(store: Store, log: Deliveries) -> None:
+    heir, between = a_thread(3), a_thread(2)
+    waits = a_message(heir, not_before=NOON + later(60))
+    between = between.model_copy(update={"state": "closed", "fact_state": "closed", "successor": heir.alert})
+    old = a_thread(1).model_copy(update={"successor": between.alert, "fact_state": "closed", "state": "closed"})
+    message = a_message(old)
+    put(
+        store, Outcome(heir.model_copy(update={"unsent": (waits,)}), (), (waits,)), Outcome(between),
+        Outcome(old.model_copy(update={"unsent": (message,)}), (), (message,)),
+    )  # fmt: skip
+    [due] = log.lease(NOON, 10, 30)
+    log.sent(due.message, NOON)
+    assert keys(log.lease(NOON + later(61), 10, 30)) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.notify.domain.life import Begun
+from services.notify.domain.life import Begun, HeardThere
 from tests.notify.living import DQ, P1, P2_24, World, an_id, closed, raised, retracted
 
 
@@ -120,3 +120,33 @@ def test_what_is_known_outweighs_a_perhaps() -> None:
     tried(world)
     world.acknowledges("ben")
     assert all(entry.sure for entry in world.thread().told)
+
+
+def test_who_heard_it_under_the_old_id_meanwhile_is_not_told_again() -> None:
+    world = World()
+    world.issue(raised(**P2_24))
+    [message] = world.thread().unsent
+    tried(world)
+    world.issue(raised("b", **P2_24), closed(**P2_24, superseded_by=an_id("alert", "b")))
+    world.takes(message)  # the channel answers after all
+    [entry] = world.thread().told
+    world.happens(HeardThere(entry, world.thread().rank, world.now), an_id("alert", "b"))
+    world.settles()
+    assert world.told == ["ana raised"]
+    assert world.thread("b").state == "delivered"
+    world.issue(retracted("b", **P2_24))
+    world.settles()
+    assert world.told == ["ana raised", "ana retracted"]
+
+
+def test_but_they_are_where_the_new_one_is_more_urgent() -> None:
+    world = World()
+    world.issue(raised(**P2_24))
+    [message] = world.thread().unsent
+    tried(world)
+    world.issue(raised("b", **P1), closed(**P2_24, superseded_by=an_id("alert", "b")))
+    world.takes(message)
+    [entry] = world.thread().told
+    world.happens(HeardThere(entry, world.thread().rank, world.now), an_id("alert", "b"))
+    world.settles()
+    assert world.told == ["ana raised", "ana raised"]

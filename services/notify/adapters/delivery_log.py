@@ -16,7 +16,7 @@ from services.notify.adapters.deliveries import ChannelState, Due
 from services.notify.adapters.desk import CHUNK, Desk, inserting
 from services.notify.adapters.store import Store
 from services.notify.adapters.tables import CHANNELS, DELIVERIES, HOLDS, THREADS, UNSENT, microseconds, moment
-from services.notify.domain.life import Begun, Failed, Sent
+from services.notify.domain.life import Begun, Failed, HeardThere, Sent
 from services.notify.domain.thread import Message, Thread
 
 TOGETHER = timedelta(seconds=20)
@@ -86,7 +86,8 @@ class DeliveryLog:
         def note(desk: Desk) -> None:
             if self._state(desk.sql, message) in (None, "sent"):
                 return
-            desk.happen(message.alert, Sent(message.delivery, message.to, message.occasion, message.level, now))
+            sent = Sent(message.delivery, message.to, message.occasion, message.level, now)
+            _pass_on(desk, desk.happen(message.alert, sent).thread, message.delivery, now)
             desk.finally_(lambda sql: self._end(sql, message, "sent", sent_at=microseconds(now)))
 
         self._store.work(note)
@@ -202,6 +203,17 @@ class DeliveryLog:
 
     def _these(self, deliveries: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
         return DELIVERIES.c.cluster == self._cluster, DELIVERIES.c.delivery.in_(deliveries)
+
+
+def _pass_on(desk: Desk, thread: Thread, delivery: UUID, now: datetime) -> None:
+    """Where another alert took over while a message was on its way, that one must know whom it reached."""
+    entry = next((one for one in thread.told if one.delivery == delivery), None)
+    heir, seen = thread.successor, {thread.alert}
+    while entry and heir and heir not in seen and (taking := desk.thread(heir)):
+        if taking.successor is None:
+            desk.happen(heir, HeardThere(entry, thread.rank, now))
+        seen.add(heir)
+        heir = taking.successor
 
 
 def _ids(messages: Sequence[Message]) -> list[str]:

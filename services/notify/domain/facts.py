@@ -11,8 +11,8 @@ from refrain.contracts.events import AlertAmended, AlertClosed, AlertRaised, Val
 from refrain.contracts.events.actions import Ended, Inherited, Reopened
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import begin, stop_snooze, tell_the_end
-from services.notify.domain.happenings import Inherits, Issued, TakenBack
-from services.notify.domain.knowing import absorb, believers, known, surely_told
+from services.notify.domain.happenings import HeardThere, Inherits, Issued, TakenBack
+from services.notify.domain.knowing import absorb, believers, known, learned, surely_told
 from services.notify.domain.thread import FactState, Thread
 from services.notify.domain.turn import Turn
 
@@ -241,3 +241,21 @@ def hears(turn: Turn, old: Inherits) -> None:
     before = old.predecessor
     turn.thread = absorb(turn.thread, known(before, turn.at))
     turn.set(predecessors=tuple(dict.fromkeys((*turn.thread.predecessors, *before.predecessors, before.alert))))
+
+
+def heard_there(turn: Turn, heard: HeardThere) -> None:
+    """Not told again what they just heard under the old id, unless this one is more urgent or already on its way."""
+    knows(turn, heard)
+    entry = heard.entry
+    if not turn.thread.live or entry.occasion not in tellings.ASKS or turn.thread.rank < heard.rank:
+        return
+    person = entry.to.person
+    turn.withdraw(lambda one: one.occasion == "raised" and one.to.person == person and not one.begun)
+    if turn.thread.state == "raised":
+        turn.set(state="delivered")
+    clock.wind(turn)
+
+
+def knows(turn: Turn, heard: HeardThere) -> None:
+    """It only keeps who was told under the old id, for a retraction."""
+    turn.thread = learned(turn.thread, heard.entry)

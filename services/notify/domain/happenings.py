@@ -9,7 +9,7 @@ from uuid import UUID
 
 from refrain.contracts.alerting import AnyAlert
 from refrain.contracts.events import Actor, AlertAction, AlertRetracted, Occasion, Recipient
-from services.notify.domain.thread import Message, Thread
+from services.notify.domain.thread import Message, Thread, ToldOnce
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class Inherits:
 
     predecessor: Thread
     """As it stood before it was closed."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeardThere:
+    """A message of an alert that this one superseded was on its way then, and reached somebody since."""
+
+    entry: ToldOnce
+    rank: int
+    """Of the superseded alert in the order of urgency."""
     at: datetime
 
 
@@ -111,7 +121,8 @@ class Woke:
 
 
 Happening = (
-    Issued | TakenBack | Inherits | Acknowledge | RecordReadBack | Snooze | Reassign | Begun | Sent | Failed | Woke
+    Issued | TakenBack | Inherits | HeardThere | Acknowledge | RecordReadBack | Snooze | Reassign
+    | Begun | Sent | Failed | Woke
 )  # fmt: skip
 
 Why = Literal[

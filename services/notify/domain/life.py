@@ -9,6 +9,7 @@ from services.notify.domain.happenings import (
     Begun,
     Failed,
     Happening,
+    HeardThere,
     Inherits,
     Issued,
     Outcome,
@@ -24,6 +25,6 @@ from services.notify.domain.kin import concerned, take
 from services.notify.domain.table import COLUMNS, LIFE, advance, as_table
 
 __all__ = [
-    "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "Inherits", "Issued", "Outcome", "Reassign",
-    "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table", "concerned", "take",
+    "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "HeardThere", "Inherits", "Issued", "Outcome",
+    "Reassign", "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table", "concerned", "take",
 ]  # fmt: skip

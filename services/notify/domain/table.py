@@ -14,7 +14,7 @@ from services.notify.domain.thread import Thread
 from services.notify.domain.turn import Turn
 
 COLUMNS: tuple[str, ...] = (
-    "alert_raised", "alert_amended", "alert_closed", "alert_retracted", "TakenBack", "Inherits",
+    "alert_raised", "alert_amended", "alert_closed", "alert_retracted", "TakenBack", "Inherits", "HeardThere",
     "Acknowledge", "RecordReadBack", "Snooze", "Reassign", "Begun", "Sent", "Failed", "Woke",
 )  # fmt: skip
 """Everything that can happen: the four alert events by name, the other happenings by type."""
@@ -40,6 +40,8 @@ RETRACTS = Step("→ retracted, all who were told hear it", facts.retracts)
 TAKEN_BACK = Step("→ retracted, mostly told by the other alert", facts.taken_back)
 INHERITS = Step("goes on where the other stood", facts.inherits)
 HEARS = Step("keeps who was told", facts.hears)
+HEARD_THERE = Step("not told again", facts.heard_there)
+KNOWN = Step("keeps who was told", facts.knows)
 TAKEN_ON = Step("→ acknowledged", answers.acknowledges)
 TAKEN = Step("refused: ALREADY_ACKNOWLEDGED", answers.is_taken)
 READ_BACK = Step("P1 → read_back, else refused: NOT_CRITICAL", answers.reads_back)
@@ -59,12 +61,12 @@ NOTHING = Step("—", _nothing)
 
 _OPEN: dict[str, Step] = {
     "alert_raised": SPEAKS, "alert_amended": SPEAKS, "alert_closed": CLOSES, "alert_retracted": RETRACTS,
-    "TakenBack": TAKEN_BACK, "Inherits": INHERITS, "Acknowledge": TAKEN_ON, "RecordReadBack": READ_BACK,
-    "Snooze": SNOOZES, "Reassign": REASSIGNS, "Begun": ON_ITS_WAY, "Sent": NOTED, "Failed": NEXT_WAY, "Woke": STEPS,
+    "TakenBack": TAKEN_BACK, "Inherits": INHERITS, "HeardThere": HEARD_THERE, "Acknowledge": TAKEN_ON,
+    "RecordReadBack": READ_BACK, "Snooze": SNOOZES, "Reassign": REASSIGNS, "Begun": ON_ITS_WAY, "Sent": NOTED, "Failed": NEXT_WAY, "Woke": STEPS,
 }  # fmt: skip
 _ENDED = _OPEN | {
-    "alert_raised": OPENS, "alert_amended": OPENS, "alert_closed": LEARNS, "Inherits": HEARS, "Acknowledge": OVER,
-    "RecordReadBack": OVER, "Snooze": OVER, "Reassign": OVER, "Sent": TOLD_LATE, "Woke": NOTHING,
+    "alert_raised": OPENS, "alert_amended": OPENS, "alert_closed": LEARNS, "Inherits": HEARS, "HeardThere": KNOWN,
+    "Acknowledge": OVER, "RecordReadBack": OVER, "Snooze": OVER, "Reassign": OVER, "Sent": TOLD_LATE, "Woke": NOTHING,
 }  # fmt: skip
 
 LIFE: Mapping[ThreadState, Mapping[str, Step]] = {
