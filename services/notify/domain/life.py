@@ -26,5 +26,6 @@ from services.notify.domain.table import COLUMNS, LIFE, advance, as_table
 
 __all__ = [
     "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "HeardThere", "Inherits", "Issued", "Outcome",
-    "Reassign", "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table", "concerned", "take",
+    "Reassign", "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table",
+    "concerned", "take",
 ]  # fmt: skip

@@ -62,7 +62,8 @@ NOTHING = Step("—", _nothing)
 _OPEN: dict[str, Step] = {
     "alert_raised": SPEAKS, "alert_amended": SPEAKS, "alert_closed": CLOSES, "alert_retracted": RETRACTS,
     "TakenBack": TAKEN_BACK, "Inherits": INHERITS, "HeardThere": HEARD_THERE, "Acknowledge": TAKEN_ON,
-    "RecordReadBack": READ_BACK, "Snooze": SNOOZES, "Reassign": REASSIGNS, "Begun": ON_ITS_WAY, "Sent": NOTED, "Failed": NEXT_WAY, "Woke": STEPS,
+    "RecordReadBack": READ_BACK, "Snooze": SNOOZES, "Reassign": REASSIGNS, "Begun": ON_ITS_WAY, "Sent": NOTED,
+    "Failed": NEXT_WAY, "Woke": STEPS,
 }  # fmt: skip
 _ENDED = _OPEN | {
     "alert_raised": OPENS, "alert_amended": OPENS, "alert_closed": LEARNS, "Inherits": HEARS, "HeardThere": KNOWN,

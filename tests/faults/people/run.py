@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import median
 from threading import Event, Thread
 
 from kafka import KafkaConsumer, TopicPartition
@@ -330,7 +331,7 @@ def _print(this: Run, there: Evidence, allowed: Counter[str], ran: float) -> Non
         f"\n  deliveries {dict(Counter(one.state for one in there.deliveries.values()))}"
         f"\n  actions {dict(sorted(Counter(one.body.type for one in there.audit).items()))}"
         f"\n  answers {dict(sorted(outcomes.items()))}"
-        f"\n  until somebody was told: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s; "
+        f"\n  until somebody was told: median {median(waits or [0]):.1f} s, longest {max(waits, default=0):.1f} s; "
         f"stood at most {max(untold, default=0):.1f} s and ended untold"
         f"\n  let pass {dict(sorted(allowed.items()))}"
     )
