@@ -34,7 +34,7 @@ from services.notify import metrics
 from services.notify.adapters import cds_hooks
 from services.notify.adapters.alerts_in import AlertsIn
 from services.notify.adapters.answers import Answers
-from services.notify.adapters.channels import ChannelsUnusable, Route, build_channels
+from services.notify.adapters.channels import ChannelsUnusable, Route, build_channels, setting_problems
 from services.notify.adapters.chart_context import ChartContexts, NoContexts
 from services.notify.adapters.deliveries import ChannelState
 from services.notify.adapters.delivery_log import DeliveryLog
@@ -176,6 +176,8 @@ async def _serve(settings: Settings, store: Store, routes: Mapping[str, Route], 
 
 
 def _work(settings: Settings) -> None:
+    if not settings.console_url:
+        raise ValueError("NOTIFY_CONSOLE_URL is not set: messages would have no address where their alert is opened")
     roster = settings.people()
     routes = build_channels(roster, os.environ)
     http = cds_hooks.application(settings, _now)
@@ -191,6 +193,8 @@ def _work(settings: Settings) -> None:
 def _check_roster(path: Path) -> int:
     """Say what is wrong with a roster file; secrets are not looked for."""
     roster: Roster = load(path.read_text(encoding="utf-8"))
+    if problems := tuple(setting_problems(roster)):
+        raise ChannelsUnusable(problems)
     print(f"{path} can be used: {len(roster.people)} people, {len(roster.channels)} channels.")
     return 0
 

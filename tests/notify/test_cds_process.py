@@ -42,6 +42,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "roster.yaml").write_text(TEXT)
     return os.environ | {
         "NOTIFY_LEDGER": f"sqlite:///{tmp_path}/notify.db", "NOTIFY_ROSTER": str(tmp_path / "roster.yaml"),
+        "NOTIFY_CONSOLE_URL": "https://console.example",
         "NOTIFY_PORTS_FILE": str(tmp_path / "ports.json"), "NOTIFY_GROUP": f"notify-{uuid4()}", "PAGER_SECRET": SECRET,
         "NOTIFY_CDS_OPEN": "true", "NOTIFY_KAFKA_BROKER": "127.0.0.1:9",
     }  # fmt: skip
