@@ -11,6 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
 from refrain.contracts.events import AlertAction, AlertRaised, Event, FlaggedReport, LabReport
 from refrain.contracts.ids import derive
 from refrain.contracts.topics import ALERT_ACTIONS, ALERTS, FLAGGED_REPORTS, LAB_REPORTS, Topic
@@ -20,6 +23,10 @@ from refrain.runtime.facts import Fact
 from refrain.runtime.incoming import Arrived, Record
 from services.chart.adapters.projection import Projection
 from services.chart.adapters.read_model import ReadModel
+from services.chart.adapters.web.application import create_application
+from services.chart.adapters.web.building import build_console
+from services.chart.settings import Settings
+from tests.chart.conftest import sign_in
 
 ALERT_COUNT = 50_000
 PATIENTS = 2_000
@@ -134,8 +141,36 @@ def figures(url: str, what: str) -> Rows:
         with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql("analyze")
     rows += [(f"chart on {what}: {name}", milliseconds(read)) for name, read in reads(model, told)]
+    rows += [(f"console on {what}: {name}", milliseconds(read)) for name, read in pages(url, engine, model, told)]
     engine.dispose()
     return rows
+
+
+def pages(
+    url: str, engine: Engine, model: ReadModel, told: Sequence[AlertRaised]
+) -> list[tuple[str, Callable[[], object]]]:
+    """Whole pages, from the request to the last byte, without the network. Every one must answer 200."""
+    console = build_console(Settings(ledger=url, local_users=True), engine, model, lambda: datetime.now(UTC))
+    browser = TestClient(create_application(console), base_url="http://console.test", follow_redirects=False)
+    sign_in(console, browser, "clinician")
+    [patient] = model.search_patients("99999999")
+
+    def page(path: str) -> Callable[[], object]:
+        def get() -> None:
+            answer = browser.get(path)
+            assert answer.status_code == 200, (path, answer.status_code)
+
+        return get
+
+    chart = f"/patients/{patient.chart_id}"
+    return [
+        (f"work list of {ALERT_COUNT:,}", page("/")),
+        ("one alert", page(f"/alerts/{told[ALERT_COUNT // 2].alert}")),
+        ("patients", page("/patients")),
+        (f"patient of {RESULTS:,} results", page(chart)),
+        ("that patient: one curve", page(f"{chart}/curves/VEGF")),
+        ("that patient: a page of results", page(f"{chart}/results")),
+    ]
 
 
 def reads(model: ReadModel, told: Sequence[AlertRaised]) -> list[tuple[str, Callable[[], object]]]:
