@@ -32,7 +32,7 @@ demo: setup ## one patient all the way, on a real Kafka, beside the published ca
 
 .PHONY: test
 test: setup ## everything, real Kafka and PostgreSQL included (the suite brings its own)
-	$(BIN)/pytest -q -m "not samples and not faults and not tools"
+	$(BIN)/pytest -q --durations=25 -m "not samples and not faults and not tools"
 
 .PHONY: quick
 quick: setup ## the tests that need no Kafka and no PostgreSQL, under a minute
