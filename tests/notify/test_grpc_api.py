@@ -225,6 +225,16 @@ async def test_what_the_state_does_not_allow_says_why(store: Store, clock: Clock
         assert (await refused(stub.GetAlert(api.GetAlertRequest(alert_id=alert_id(9)))))[0] == "NOT_FOUND"
 
 
+async def test_a_snooze_that_was_made_is_answered_again_though_its_time_has_come(store: Store, clock: Clock) -> None:
+    take(store, issued(1, tier="P2"), now=clock)
+    async with served(store, clock) as stub:
+        request = snooze(clock, minutes=5)
+        first = await stub.Snooze(request)
+        clock.passes(minutes=6)  # the answer was lost, and whoever asked was away for a while
+        assert await stub.Snooze(request) == first
+        assert await refused(stub.Snooze(snooze(clock, minutes=-1))) == ("INVALID_ARGUMENT", "until", {})
+
+
 async def test_an_alert_is_silenced_and_given_to_somebody_else(store: Store, clock: Clock) -> None:
     take(store, issued(1, tier="P2"), now=clock)
     async with served(store, clock) as stub:

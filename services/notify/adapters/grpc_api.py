@@ -24,7 +24,7 @@ from services.notify.adapters.grpc_messages import (
 )
 from services.notify.adapters.queries import Place, Queries
 from services.notify.adapters.store import Store
-from services.notify.domain.life import Refused
+from services.notify.domain.life import IsPast, Refused
 from services.notify.domain.thread import Thread
 
 NAME = "refrain.api.notify.v1.AlertService"
@@ -150,6 +150,8 @@ class AlertApi(alerts_pb2_grpc.AlertServiceServicer):
             raise Unknown("there is no such alert") from None
         except AnotherRequest:
             raise InvalidRequest("request_id", "was used before, for something else") from None
+        except IsPast:
+            raise InvalidRequest("until", "a time that is still to come") from None
         except Refused as refusal:
             metrics.REFUSED.labels(refusal.reason).inc()
             raise _refused(refusal) from None

@@ -81,10 +81,9 @@ def read_back(request: alerts_pb2.RecordReadBackRequest, now: datetime) -> Recor
 
 
 def snooze(request: alerts_pb2.SnoozeRequest, now: datetime) -> Snooze:
-    until = _moment("until", request.until) if request.HasField("until") else now
-    if until <= now:
+    if not request.HasField("until"):
         raise InvalidRequest("until", "a time that is still to come")
-    return Snooze(_actor(request.actor), until, _text("reason", request.reason), now)
+    return Snooze(_actor(request.actor), _moment("until", request.until), _text("reason", request.reason), now)
 
 
 def reassign(request: alerts_pb2.ReassignRequest, now: datetime) -> Reassign:

@@ -7,7 +7,7 @@ from refrain.contracts.events import NIL, Actor, Recipient
 from refrain.contracts.events.actions import Acknowledged, ReadBack, Reassigned, Snoozed
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import stop_snooze
-from services.notify.domain.happenings import Acknowledge, Reassign, RecordReadBack, Refused, Snooze
+from services.notify.domain.happenings import Acknowledge, IsPast, Reassign, RecordReadBack, Refused, Snooze
 from services.notify.domain.knowing import learned
 from services.notify.domain.thread import ToldOnce
 from services.notify.domain.turn import Turn
@@ -62,7 +62,7 @@ def snoozes(turn: Turn, answer: Snooze) -> None:
     """Silent until then; the clock stands still meanwhile. All snoozes together stay within the site's limit."""
     _by_a_person(turn, answer.actor)
     if answer.until <= turn.at:
-        raise ValueError("a snooze ends in the future")
+        raise IsPast("a snooze ends in the future")
     thread = turn.thread
     length = answer.until - turn.at
     spent = thread.snoozed_for

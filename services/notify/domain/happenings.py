@@ -130,6 +130,10 @@ Why = Literal[
 ]  # fmt: skip
 
 
+class IsPast(ValueError):
+    """A snooze would end before it begins. Asking again for one that was made is no such case: it is answered again."""
+
+
 class Refused(Exception):
     """A person's answer makes no sense (any more). ``by`` and ``at``: who was first, and when; nothing of a patient."""
 
