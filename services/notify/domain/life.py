@@ -26,7 +26,7 @@ from services.notify.domain.kin import concerned, take
 from services.notify.domain.table import COLUMNS, LIFE, advance, as_table
 
 __all__ = [
-    "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "HeardThere", "Inherits", "IsPast", "Issued", "Outcome",
-    "Reassign", "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table",
+    "COLUMNS", "LIFE", "Acknowledge", "Begun", "Failed", "Happening", "HeardThere", "Inherits", "IsPast", "Issued",
+    "Outcome", "Reassign", "RecordReadBack", "Refused", "Sent", "Snooze", "TakenBack", "Woke", "advance", "as_table",
     "concerned", "take",
 ]  # fmt: skip
