@@ -1,6 +1,6 @@
 """Replays the patient: care events over gRPC, results over a real MLLP socket, moment by moment.
 
-After each moment with results the engines are waited for, so that the course shows a call for every moment, as it
+After each moment the engines are waited for, so that the course shows a call for every moment, as it
 did at the bedside. All is done when the committed offsets of all services have reached the ends of their topics.
 """
 
@@ -40,13 +40,13 @@ def replay(case: Case, *, mllp: tuple[str, int], grpc: str, bootstrap: str, say:
     sent, refused = 0, []
     with MllpClient(*mllp) as client:
         for moment in case.moments:
-            questions.record(grpc, list(moment.care_events))
             for message in messages(case, moment):
                 sent += 1
                 if trouble := _send(client, message):
                     refused.append(f"Message {sent}: {trouble}")
+            questions.record(grpc, list(moment.care_events))  # after the results: a finding rests on them
+            wait_for(ENGINES, bootstrap)
             if moment.records:
-                wait_for(ENGINES, bootstrap)
                 say(f"{moment.at:%Y-%m-%d}: results in, and through all engines: {len(moment.records)}.")
     wait_for(READERS, bootstrap)
     return Sent(sent, questions.duplicates(grpc, case.sender.profile) - duplicates, tuple(refused))
