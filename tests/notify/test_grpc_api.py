@@ -167,6 +167,26 @@ async def test_the_same_request_at_the_same_time_is_done_once(store: Store, cloc
     assert done(store) == ["acknowledged"]
 
 
+async def test_a_request_that_was_answered_elsewhere_meanwhile_gets_that_answer(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Committed by another replica between looking for the request and reading the alert."""
+    take(store, issued(), now=clock)
+    request, look, looks = acknowledge(), Answers._given, []
+
+    def too_early_at_first(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return None if len(looks) == 2 else look(*arguments)
+
+    monkeypatch.setattr(Answers, "_given", too_early_at_first)
+    async with served(store, clock) as stub:
+        first = await stub.Acknowledge(request)
+        again = await stub.Acknowledge(request)
+    assert again == first
+    assert len(looks) == 3
+    assert done(store) == ["acknowledged"]
+
+
 async def test_requests_are_forgotten_after_a_while(store: Store, clock: Clock) -> None:
     take(store, issued(), now=clock)
     answers = Answers(store, clock)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import grpc
@@ -71,8 +72,9 @@ def alerts(
             return
         with _shown() as show:
             show(_table(found, patients))
-            for _ in stub.WatchAlerts(api.WatchAlertsRequest(tiers=tiers, after=cursor)):
-                show(_table(_all(stub, tiers, waiting=not everything)[0], patients))
+            with _until_interrupted(stub.WatchAlerts(api.WatchAlertsRequest(tiers=tiers, after=cursor))) as changes:
+                for _ in changes:
+                    show(_table(_all(stub, tiers, waiting=not everything)[0], patients))
 
 
 @app.command()
@@ -115,6 +117,19 @@ def _service(to: str) -> Iterator[Stub]:
         fail(f"notify says ({error.code().name}): {error.details()}")
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+@contextmanager
+def _until_interrupted(changes: Any) -> Iterator[Any]:
+    """The stream, which Ctrl-C ends. As an exception the interrupt may be lost inside gRPC's own callbacks."""
+    before = signal.signal(signal.SIGINT, lambda *_: changes.cancel())
+    try:
+        yield changes
+    except grpc.RpcError as error:
+        if error.code() != grpc.StatusCode.CANCELLED:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from services.notify.adapters.desk import Desk
 from services.notify.adapters.store import Store
 from services.notify.adapters.tables import REQUESTS, microseconds
-from services.notify.domain.life import Acknowledge, Reassign, RecordReadBack, Snooze
+from services.notify.domain.life import Acknowledge, Reassign, RecordReadBack, Refused, Snooze
 from services.notify.domain.thread import Thread
 
 REMEMBERED = timedelta(days=30)
@@ -49,7 +49,12 @@ class Answers:
                 return given
             if desk.thread(alert) is None:
                 raise UnknownAlert
-            thread = desk.happen(alert, answer).thread
+            try:
+                thread = desk.happen(alert, answer).thread
+            except Refused:  # perhaps by this very request, answered elsewhere since it was looked for
+                if (given := self._given(desk, request, hash)) is not None:
+                    return given
+                raise
             row = {
                 "cluster": self._store.cluster, "request": str(request), "hash": hash,
                 "at": microseconds(self._now()), "thread": thread.model_dump_json(),
