@@ -21,6 +21,15 @@ def as_decided(_: Known[Issued], decision: Decision[Issued]) -> Decision[Issued]
     return decision
 
 
+Whole = Callable[[Sequence[Event]], bool]
+"""Whether a patient's facts can be judged, or are half of what an engine before this one decided."""
+
+
+def always(_: Sequence[Event]) -> bool:
+    """Every set of facts can be judged."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What a batch came to. ``patients`` may have unsent outputs, also where nothing was new."""
@@ -40,13 +49,15 @@ class Decider(Generic[Issued]):
     ledger: Ledger[Issued]
     step: Step[Issued]
     finish: Finish[Issued] = as_decided
+    whole: Whole = always
+    """Facts that are not whole are kept and nothing is told, until the rest comes or turns out to be unreadable."""
 
     def settle(self, facts: Sequence[Arrived], unreadable: Sequence[Poison]) -> Settled:
         """Commit what these facts decide. A repeated batch commits nothing and gives the same patients.
 
         A step that raises makes dead letters of that patient's new facts only. What SQL raises is passed on.
         """
-        by_patient: dict[str, list[Arrived]] = {}
+        by_patient: dict[str, list[Arrived]] = {letter.patient: [] for letter in unreadable}
         for arrived in facts:
             by_patient.setdefault(arrived.patient, []).append(arrived)
         redriven = {arrived.record.redrives for arrived in facts} - {""}
@@ -56,7 +67,8 @@ class Decider(Generic[Issued]):
             poison, new = list(unreadable), set[str]()
             for patient, arrivals in by_patient.items():
                 fresh = newest(known[patient], arrivals)
-                change, refused = self._decide(patient, known[patient], fresh)
+                broken = bool(known[patient].unreadable) or any(letter.patient == patient for letter in unreadable)
+                change, refused = self._decide(patient, known[patient], fresh, broken)
                 poison.extend(refused)
                 if change:
                     changes.append(change)
@@ -70,32 +82,31 @@ class Decider(Generic[Issued]):
             return Settled(frozenset(by_patient), tuple(poison), outputs, frozenset(new))
 
     def _decide(
-        self, patient: str, known: Known[Issued], new: Sequence[Arrived]
+        self, patient: str, known: Known[Issued], new: Sequence[Arrived], broken: bool
     ) -> tuple[Change[Issued] | None, list[Poison]]:
         """All new facts at once; when that fails one by one, so that only the guilty ones are refused."""
         try:
-            return self._fold(patient, known, new), []
-        except Exception as error:  # noqa: BLE001 - a pure step has no transient failures: it is about these facts
-            if len(new) == 1:
-                return None, [Poison(new[0].record, type(error).__name__, "step")]
-        accepted: list[Arrived] = []
-        change: Change[Issued] | None = None
+            return self._fold(patient, known, new, broken), []
+        except Exception:  # noqa: BLE001 - a pure step has no transient failures: it is about these facts
+            accepted: list[Arrived] = []
         refused: list[Poison] = []
         for arrived in new:
             try:
-                change = self._fold(patient, known, [*accepted, arrived])
+                self._fold(patient, known, [*accepted, arrived], broken)
                 accepted.append(arrived)
             except Exception as error:  # noqa: BLE001 - as above
                 refused.append(Poison(arrived.record, type(error).__name__, "step"))
-        return change, refused
+        return self._fold(patient, known, accepted, broken=True), refused
 
-    def _fold(self, patient: str, known: Known[Issued], new: Sequence[Arrived]) -> Change[Issued] | None:
-        if not new:
-            return None
+    def _fold(self, patient: str, known: Known[Issued], new: Sequence[Arrived], broken: bool) -> Change[Issued] | None:
+        """What these facts change. ``broken``: what is missing of them is a dead letter and not on its way."""
         facts = {**known.facts, **{arrived.fact.place: arrived.fact for arrived in new}}
         events: list[Event] = [fact.event for fact in facts.values()]
+        whole = self.whole(events)
+        if not new and (whole or not broken):
+            return None
         decision = self.step(events, known.issued, [arrived.fact.event for arrived in new])
-        decision = self.finish(known, decision)
+        decision = self.finish(known, decision) if whole or broken else Decision(known.issued, ())
         return Change(patient, known, tuple(arrived.new for arrived in new), decision.issued, decision.outputs)
 
     def _unreadable(self, letter: Poison) -> Unreadable:

@@ -22,6 +22,7 @@ from refrain.runtime.stream import stream_app
 from refrain.runtime.worker import Worker
 from services.response.adapters.grpc_api import SERVICE_NAME, ResponseApi
 from services.response.adapters.unreadable import mark_unreadable
+from services.response.domain.facts import whole
 from services.response.domain.judgement import ResponseIssued, classify
 from services.response.metrics import METRICS
 from services.response.settings import Settings
@@ -36,7 +37,7 @@ def build_app(settings: Settings) -> faust.App:
     ledger = open_ledger(SERVICE, settings, ResponseIssued)
     METRICS.initialise(SERVICE, ledger.holes().items())
     app = stream_app(SERVICE, settings)
-    decider = Decider(SERVICE, ledger, METRICS.timed(partial(classify, site=site)), mark_unreadable)
+    decider = Decider(SERVICE, ledger, METRICS.timed(partial(classify, site=site)), mark_unreadable, whole)
     worker = Worker(INPUTS, decider, METRICS, lambda: app.producer, settings.patience_seconds)
     source = app.topic(*(topic.name for topic in INPUTS), key_type=bytes, value_type=bytes)
 

@@ -202,6 +202,30 @@ def test_after_another_worker_the_decision_is_made_again(ledger: Ledger[Counted]
     assert [RESPONSES.decode(one.value).revision for one in ledger.unsent(settled.patients)] == [1, 2, 3]
 
 
+def half(facts: Sequence[Event]) -> bool:
+    """Whole when the facts come in pairs."""
+    return len(facts) % 2 == 0
+
+
+def test_half_of_a_decision_is_kept_and_told_with_its_other_half(ledger: Ledger[Counted]) -> None:
+    decider = Decider("counting", ledger, count, whole=half)
+    first = decider.settle(arrived(an_infection("1", 1)), [])
+    assert (first.outputs, len(first.new), known_of(ledger, "1").issued) == ((), 1, Counted())
+    second = decider.settle(arrived(an_infection("1", 2)), [])
+    assert [output.event.revision for output in second.outputs] == [2]  # type: ignore[attr-defined]
+
+
+def test_what_waits_for_a_dead_letter_is_told_without_it(ledger: Ledger[Counted]) -> None:
+    decider = Decider("counting", ledger, count, whole=half)
+    decider.settle(arrived(an_infection("1", 1), an_infection("2", 1)), [])
+    _, poison = decode(TOPICS, [a_message(an_infection("1", 2), offset=7, value=b"{")])
+    settled = decider.settle([], poison)
+    assert [output.event.revision for output in settled.outputs] == [1]  # type: ignore[attr-defined]
+    assert len(ledger.unsent(settled.patients)) == 1
+    refused = decider.settle(arrived(an_infection("2", 2, trace="poison")), [])
+    assert [output.event.revision for output in refused.outputs] == [1]  # type: ignore[attr-defined]
+
+
 def test_what_sql_raises_is_passed_on(decider: Decider[Counted], monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: Any) -> None:
         raise ConnectionError

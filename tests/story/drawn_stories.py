@@ -28,6 +28,7 @@ from refrain.contracts.topics import CARE_EVENTS, LAB_REPORTS, Topic, inputs_of
 from services.flagging.domain.judgement import FlaggingIssued
 from services.flagging.domain.judgement import place as place_results
 from services.relapse.domain.judgement import RelapseIssued, advance
+from services.response.domain.facts import whole
 from services.response.domain.judgement import ResponseIssued, classify
 
 START = date(2026, 1, 5)
@@ -256,10 +257,18 @@ class Stream:
         if not new:
             return
         step: Any = {"flagging": place_results, "response": classify, "relapse": advance}[service]
+        if service == "response" and not whole(list(known.values())):
+            return
         decision = step(list(known.values()), self.issued[service], new, self.site)
         self.issued[service] = decision.issued
         for output in decision.outputs:
             self.send(output.topic, output.event)
+
+
+def told(alerts: Sequence[Alert]) -> list[dict[str, Any]]:
+    """What people were told, in order, without how it travelled."""
+    travel = {"event_id", "caused_by", "trace", "recorded_at"}
+    return [alert.model_dump(mode="json", exclude=travel) for alert in alerts]
 
 
 def send_all(stream: Stream, facts: Sequence[TimelineFact]) -> None:

@@ -15,10 +15,12 @@ from drawn_stories import (
     remaining,
     run,
     send_all,
+    told,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refrain.contracts.events import CareEvent
 from refrain.contracts.site import SiteSettings
 
 
@@ -71,3 +73,21 @@ def test_engines_that_lag_behind_one_another_end_in_the_same_alerts(data: st.Dat
     while waiting := stream.waiting():
         stream.work(data.draw(st.sampled_from(waiting)), data.draw(st.sampled_from([1, 3, 500])))
     assert open_alerts(stream) == open_alerts(run([[fact] for fact in facts]))
+
+
+@given(st.data())
+def test_nothing_is_told_between_two_records_of_one_decision(data: st.DataObject) -> None:
+    """A correction reaches response as two views, of the old version and of the new: half of it is no news."""
+    document = data.draw(a_timeline())
+    target = data.draw(st.sampled_from(document["observations"]))
+    fixed = target | {"status": "C", "issued_at": "2026-10-01T12:00:00+00:00"} | data.draw(received(target["code"]))
+    facts = facts_of(document | {"observations": [*document["observations"], fixed]})
+    care = [fact for fact in facts if isinstance(fact, CareEvent)]
+    groups = [care, *([fact] for fact in facts if not isinstance(fact, CareEvent))]
+    at_once, one_by_one = Stream(SiteSettings()), Stream(SiteSettings())
+    for group in groups:
+        for stream, count in ((at_once, 500), (one_by_one, 1)):
+            send_all(stream, group)
+            while waiting := stream.waiting():
+                stream.work(waiting[0], count if group is not care else 500)
+    assert told(one_by_one.alerts) == told(at_once.alerts)

@@ -68,7 +68,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 
 @pytest.fixture(scope="module")
 def first_demo(operator: Operator) -> subprocess.CompletedProcess[str]:
-    return operator.refrain("demo")
+    return operator.refrain("demo", RESPONSE_BATCH="1")  # every record by itself: decision 0006
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,9 @@ class FlaggedReport(Event):
     """Event id of the LabReport."""
     revision: int
     """Number of facts in flagging's ledger for this patient; of one observation version the highest counts."""
+    issued_together: int = 1
+    """How many views of this patient have this revision. Until a reader has them all, they contradict each other: a
+    version is replaced in one, and what replaces it stands in another."""
     settings: str = ""
     """Hash of the site settings that judged."""
     sender: str

@@ -81,8 +81,8 @@ def _views(
         flagged = _view(report, judged[report.processing], telling)
         digests[report.event_id] = _digest(flagged)
         if issued.get(report.event_id) != digests[report.event_id]:
-            new.append(flagged.identified())
-    return digests, new
+            new.append(flagged)
+    return digests, [view.model_copy(update={"issued_together": len(new)}).identified() for view in new]
 
 
 def _view(report: LabReport, patient: Patient, telling: _Telling) -> FlaggedReport:
@@ -99,7 +99,7 @@ def _view(report: LabReport, patient: Patient, telling: _Telling) -> FlaggedRepo
 
 def _digest(flagged: FlaggedReport) -> str:
     """What a view says, without how often it was counted and how it travelled."""
-    untold = {"event_id", "revision", "recorded_at", "caused_by", "trace"}
+    untold = {"event_id", "revision", "issued_together", "recorded_at", "caused_by", "trace"}
     return sha256(flagged.model_dump_json(exclude=untold).encode()).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ from refrain.clinical.interpretation import for_alerting
 from refrain.clinical.threevalued import Span, Truth, every, exceeds, falls_below, negation
 from refrain.clinical.versions import current
 from refrain.contracts.care import Line, current_care_events, exposed, in_infection_window, lines
-from refrain.contracts.events import CareEvent, FlaggedObservation, FlaggedReport, PatientId, Processing
+from refrain.contracts.events import CareEvent, Event, FlaggedObservation, FlaggedReport, PatientId, Processing
 from refrain.contracts.site import SiteSettings
 
 NO_RESULT = frozenset({"none", "pending", "unobtainable", "withdrawn"})
@@ -167,6 +167,18 @@ def gather(
         processing=processing,
         site=site,
     )
+
+
+def whole(facts: Sequence[Event]) -> bool:
+    """Whether every view of flagging's newest decision is among the facts.
+
+    Flagging tells one decision in several records. Between them a corrected result counts nowhere: judged there, a
+    course would lose a value for a moment, and an alert would be taken back that stands.
+    """
+    views = [fact for fact in facts if isinstance(fact, FlaggedReport)]
+    last = max((view.revision for view in views), default=0)
+    newest = {view.report: view.issued_together for view in views if view.revision == last}
+    return len(newest) >= max(newest.values(), default=0)
 
 
 def _revision(facts: Sequence[FlaggedReport | CareEvent]) -> int:
