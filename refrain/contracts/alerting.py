@@ -178,8 +178,13 @@ class _Reconciliation:
     def _keep_closed(
         self, alert_id: UUID, finding: Finding, before: IssuedAlert, values: tuple[ValueChange, ...]
     ) -> None:
-        """Close an open alert; amend one that was closed only when a value that it told was corrected."""
-        finding = replace(finding, tier=before.tier, due_hours=before.due_hours)
+        """Close an open alert; amend one that was closed only when a value that it told was corrected.
+
+        It keeps the urgency that was told, and with another one its text, which says how urgent it is.
+        """
+        urgency = before.tier, before.due_hours
+        if (finding.tier, finding.due_hours) != urgency:
+            finding = replace(finding, tier=before.tier, due_hours=before.due_hours, text=before.text)
         if before.state == "closed" and values:
             self._amend(alert_id, finding, before, _differences(before, finding, values), values)
             return

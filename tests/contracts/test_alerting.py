@@ -111,8 +111,9 @@ def test_an_end_in_the_normal_course_closes() -> None:
 def test_closing_keeps_the_urgency_that_was_told() -> None:
     told = Told()
     told(found())
-    told(found(tier="P3", due_hours=None, state="closed", closed_because="over"))
-    assert (told.events[0].tier, told.events[0].due_hours) == ("P2", 72)
+    told(found(tier="P3", due_hours=None, text="For the weekly digest.", state="closed", closed_because="over"))
+    [closed] = told.events
+    assert (closed.tier, closed.due_hours, closed.text) == ("P2", 72, "look"), "the text says how urgent it is"
 
 
 def test_another_urgency_text_or_evidence_amends() -> None:
