@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES ?= ../shared/samples
+# Test processes at once, a file of tests to each: more than cores, because many tests wait for Kafka.
+JOBS ?= 3
+PYTEST = $(BIN)/pytest -q -n $(JOBS) --dist loadfile
 PROTOS := $(shell find protos -name '*.proto' | sort)
 WEB := services/chart/adapters/web
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos
@@ -32,11 +35,11 @@ demo: setup ## one patient all the way, on a real Kafka, beside the published ca
 
 .PHONY: test
 test: setup ## everything, real Kafka and PostgreSQL included (the suite brings its own)
-	$(BIN)/pytest -q --durations=25 -m "not samples and not faults and not tools"
+	$(PYTEST) --durations=25 -m "not samples and not faults and not tools"
 
 .PHONY: quick
-quick: setup ## the tests that need no Kafka and no PostgreSQL, under a minute
-	$(BIN)/pytest -q -m "not kafka and not postgres and not samples and not faults and not tools"
+quick: setup ## the tests that need no Kafka and no PostgreSQL, about two minutes on two cores
+	$(PYTEST) -m "not kafka and not postgres and not samples and not faults and not tools"
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, generated code and docs fresh
@@ -73,7 +76,7 @@ test-samples: setup ## every public sample message ends in a named outcome
 test-tools: setup ## what needs tools from apt: Prometheus scrapes the stack, Chromium clicks through the console
 	@command -v prometheus > /dev/null && command -v promtool > /dev/null && command -v chromium > /dev/null || \
 	  { echo "Prometheus, promtool and Chromium are needed: apt-get install --no-install-recommends prometheus chromium"; exit 1; }
-	$(BIN)/pytest -q -m tools
+	$(PYTEST) -m tools
 
 .PHONY: test-faults
 test-faults: setup ## the long fault run: 20,000 reports, two workers each, kills, one restart of Kafka
