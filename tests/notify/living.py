@@ -256,3 +256,11 @@ def _due(thread: Thread, now: datetime) -> bool:
 
 def people(messages: Iterable[Message]) -> list[str]:
     return sorted(message.to.person for message in messages)
+
+
+def told_world(**tier: Any) -> World:
+    """An alert that the first contacts have been told of."""
+    world = World()
+    world.issue(raised(**tier))
+    world.settles()
+    return world
