@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from refrain.runtime.database import open_database, upgrade
+from services.chart.adapters.projection import Projection
 from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.application import create_application
 from services.chart.adapters.web.building import build_console
@@ -31,9 +32,12 @@ ClientAs = Callable[..., TestClient]
 
 @pytest.fixture
 def chart_url(tmp_path: Path) -> str:
-    """URL of an empty SQLite at this program's revision."""
+    """URL of an empty SQLite at this program's revision, of a Kafka that was looked at and held nothing."""
     url = f"sqlite:///{tmp_path}/chart.db"
     upgrade(url, "chart", MIGRATIONS)
+    engine = open_database(url, "chart")
+    Projection(engine).settle_on("cluster/1", {}, {})
+    engine.dispose()
     return url
 
 

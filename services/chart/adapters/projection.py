@@ -61,17 +61,19 @@ class Projection:
         with self._engine.connect().execution_options(**{READING: True}) as connection:
             return standing.stands(connection, places)
 
-    def settle_on(self, log: str, ends: Mapping[Partition, int]) -> bool:
+    def settle_on(self, log: str, ends: Mapping[Partition, int], goals: Mapping[Partition, int]) -> bool:
         """Believe one Kafka log only: another one, or one that ends before what was read, empties the read model.
 
-        Returns whether it was emptied. ``log`` names cluster and topics; ``ends`` are the ends of its partitions now.
+        Returns whether it was emptied. ``log`` names cluster and topics; ``ends`` are the ends of its partitions now,
+        ``goals`` those of partitions that hold anything: until they are read, pages say that they show a part. So it
+        is with the first log too: a full Kafka and an empty read model must not look like a ward without alerts.
         """
         with self._engine.begin() as connection:
             known = standing.log_name(connection)
             at = standing.stands(connection, list(ends))
             if known == log and all(at[place] <= end for place, end in ends.items()):
                 return False
-            standing.empty(connection, log, ends if known else {})
+            standing.empty(connection, log, goals)
             return bool(known)
 
     def empty(self, log: str, goals: Mapping[Partition, int]) -> None:

@@ -120,6 +120,6 @@ class Reader:
 
     def _settle(self) -> None:
         there = look_at(self._broker)
-        if self._projection.settle_on(there.name, there.ends):
+        if self._projection.settle_on(there.name, there.ends, there.goals):
             metrics.EMPTIED.inc()
             log.warning("another Kafka log: the read model begins anew", extra={"cluster": there.name})

@@ -101,7 +101,10 @@ def empty(connection: Connection, log: str, goals: Mapping[Partition, int]) -> N
 
 
 def progress(connection: Connection) -> Progress:
-    """Records read of those that are there, as far as workers have told."""
+    """Records read of those that are there, as far as workers have told.
+
+    A read model that knows no log yet, since Kafka was never reached, is not the whole either.
+    """
     offsets = {(row.topic, row.partition): row for row in connection.execute(select(OFFSETS))}
     goals = {(row.topic, row.partition): row.end for row in connection.execute(select(GOALS))}
     read = {place: offsets[place].next if place in offsets else 0 for place in {*offsets, *goals}}
@@ -111,5 +114,5 @@ def progress(connection: Connection) -> Progress:
     return Progress(
         read=sum(read.values()),
         end=sum(max(ends[place], read[place]) for place in ends),
-        rebuilding=any(read[place] < end for place, end in goals.items()),
+        rebuilding=any(read[place] < end for place, end in goals.items()) or not (offsets or log_name(connection)),
     )

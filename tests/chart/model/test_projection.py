@@ -151,13 +151,13 @@ def test_offsets_may_have_holes_and_may_go_back(projection: Projection) -> None:
 
 def test_another_kafka_empties_the_read_model(projection: Projection, read_model: ReadModel) -> None:
     place = LAB_REPORTS.name, 0
-    assert projection.settle_on("cluster-a/1", {place: 40}) is False, "nothing was there to be emptied"
+    assert projection.settle_on("cluster-a/1", {place: 40}, {}) is False, "nothing was there to be emptied"
     Feed(projection.take)(records_of(CASE))
     read = projection.starts([place])[place]
     change = read_model.newest_change()
-    assert projection.settle_on("cluster-a/1", {place: read}) is False
+    assert projection.settle_on("cluster-a/1", {place: read}, {place: read}) is False
     assert read_model.search_patients()
-    assert projection.settle_on("cluster-b/1", {place: read}) is True
+    assert projection.settle_on("cluster-b/1", {place: read}, {place: read}) is True
     assert read_model.search_patients() == []
     assert projection.starts([place]) == {place: 0}
     assert read_model.progress().rebuilding
@@ -166,10 +166,25 @@ def test_another_kafka_empties_the_read_model(projection: Projection, read_model
 
 def test_a_log_that_ends_before_what_was_read_was_wiped(projection: Projection, read_model: ReadModel) -> None:
     place = LAB_REPORTS.name, 0
-    projection.settle_on("cluster-a/1", {})
+    projection.settle_on("cluster-a/1", {}, {})
     Feed(projection.take)(records_of(CASE))
-    assert projection.settle_on("cluster-a/1", {place: 1}) is True
+    assert projection.settle_on("cluster-a/1", {place: 1}, {place: 1}) is True
     assert read_model.search_patients() == []
+
+
+def test_a_part_of_a_first_log_is_not_passed_off_as_the_whole(projection: Projection, read_model: ReadModel) -> None:
+    """A new read model beside a Kafka that is full: an empty work list would look like a ward without alerts."""
+    full, expired = (LAB_REPORTS.name, 0), (FLAGGED_REPORTS.name, 1)
+    assert read_model.progress().rebuilding, "Kafka was never reached"
+    assert projection.settle_on("cluster-a/1", {full: 2, expired: 900}, {full: 2}) is False
+    assert read_model.progress().rebuilding
+    projection.take(Batch((), {full: 0}, {full: 2}))
+    assert not read_model.progress().rebuilding, "nobody waits for what retention has deleted"
+
+
+def test_a_first_log_that_is_empty_is_the_whole(projection: Projection, read_model: ReadModel) -> None:
+    projection.settle_on("cluster-a/1", {(LAB_REPORTS.name, 0): 0}, {})
+    assert not read_model.progress().rebuilding
 
 
 def test_a_rebuild_is_over_when_what_was_there_at_its_start_is_read(
