@@ -27,6 +27,7 @@ CHROMIUM = shutil.which("chromium") or ""
 PATIENCE_MILLISECONDS = 30_000
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
+TABLET = {"width": 1030, "height": 740}
 PICTURES = os.environ.get("REFRAIN_SCREENSHOTS")
 
 
@@ -82,6 +83,17 @@ TOO_WIDE = """(width) => [...document.querySelectorAll("main *")]
   .filter((one) => one.getBoundingClientRect().right > width)
   .map((one) => one.outerHTML.slice(0, 150)).slice(0, 5)"""
 """What sticks out."""
+TORN = """() => [...document.querySelectorAll("main .badge")].flatMap((badge) => {
+  const text = badge.lastChild;
+  if (!text || text.nodeType !== Node.TEXT_NODE || badge.offsetParent === null) return [];
+  return [...text.data.matchAll(/\\S+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map((one) => one.top)).size > 1;
+  }).map((word) => word[0]);
+}).slice(0, 5)"""
+"""Words of badges that go on in the next line: "no", "rm", "al" is read by nobody."""
 
 
 class Complaints:
@@ -137,6 +149,7 @@ def is_accessible(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     violations = Axe().run(page).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in violations] == [], page.url
+    assert page.evaluate(TORN) == [], page.url
     width = page.viewport_size["width"] if page.viewport_size else 0
     for _ in range(50):  # curves follow a changed width a moment later
         if page.evaluate("document.documentElement.scrollWidth") <= width:
@@ -228,11 +241,13 @@ def test_the_synthetic_patients_corrections_are_visible(stack: Stack, visit: Vis
     picture(page, "synthetic-patient")
     is_accessible(page)
     assert page.locator("main del, main s").count() >= 1
+    expect(page.locator("#latest")).to_contain_text("POS IgA lambda")
+    expect(page.locator("#latest")).not_to_contain_text("^^L")
     page.goto(f"{stack.address}/?shown=all")
     page.get_by_role("link", name="VEGF progression confirmed").last.click()
     page.wait_for_url("**/alerts/*")
     page.goto(address)
-    for scheme, viewport in (("dark", DESK), ("light", PHONE)):
+    for scheme, viewport in (("dark", DESK), ("light", PHONE), ("light", TABLET)):
         other = visit("viewer", viewport, scheme)
         other.goto(address)
         curves_are_drawn(other)

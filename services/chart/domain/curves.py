@@ -13,6 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from refrain.contracts.events import Axis, Point, ResponseAssessed
+from services.chart.domain.coded_values import readable
 from services.chart.domain.context import Bar
 from services.chart.domain.course_words import COMPONENT_STATES, SPECIMENS, in_words
 from services.chart.domain.views import ResultRow, SeriesView, VersionRow
@@ -176,7 +177,7 @@ def _old(version: VersionRow, series: str, curve: Curve) -> Mark | None:
     word = (version.flagged.nominal if version.flagged else None) or ""
     if (number is None and not word) or seen.time_precision in NO_TIME:
         return None
-    says = f"{version.text}, {curve.day(seen.collected_at)}: corrected since"
+    says = f"{readable(version.text)}, {curve.day(seen.collected_at)}: corrected since"
     return Mark(seen.collected_at, number, word, series, "", "old", "corrected", says, None)
 
 

@@ -25,6 +25,7 @@ from refrain.contracts.events import (
     Tier,
     ValueChange,
 )
+from services.chart.domain.coded_values import readable
 
 ResultState = Literal["current", "awaited", "withdrawn", "unobtainable", "removed", "moved", "order_text"]
 """``current`` has a value that counts (preliminary ones too: see the status); ``awaited`` is announced; ``withdrawn``
@@ -135,9 +136,9 @@ class ResultRow:
 
     @property
     def shown(self) -> str:
-        """Value and unit as people read them: the judged number where there is one, else what came."""
+        """Value and unit as people read them: the judged number where there is one, else what came, codes in words."""
         if self.number is None:
-            return self.text
+            return readable(self.text)
         return f"{self.comparator or ''}{self.number:f} {self.unit or ''}".strip()
 
 
@@ -339,7 +340,7 @@ class Progress:
     """Records taken, of ``end``."""
     end: int
     rebuilding: bool
-    """A rebuild was started and has not reached the records that were there when it began."""
+    """What is here is a part only: the records that were there when reading began are not all read yet."""
 
 
 @dataclass(frozen=True, slots=True)

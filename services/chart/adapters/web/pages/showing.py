@@ -16,6 +16,7 @@ from refrain.contracts.kinds import kind_of
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.render import render
 from services.chart.domain import course_words, result_words
+from services.chart.domain.coded_values import readable
 from services.chart.domain.quality_words import quality
 from services.chart.domain.views import PatientRow, ResultRow, VersionRow
 from services.chart.domain.worklist_words import STATES, TIERS, sentence, who
@@ -30,7 +31,7 @@ TABLES = {
 WORDS: dict[str, Any] = TABLES | {
     "in_words": course_words.in_words, "with_code": course_words.with_code, "spelled_out": course_words.spelled_out,
     "call_of": course_words.call_of, "call_words": course_words.calls_in_words,
-    "analyte_name": course_words.analyte_name, "quality_words": quality,
+    "analyte_name": course_words.analyte_name, "quality_words": quality, "readable": readable,
     "limits": result_words.limits, "normality": result_words.normality, "flag_looks": result_words.flag_looks,
     "kind_of": kind_of, "STATES": STATES, "TIERS": TIERS, "sentence": sentence, "who": who,
 }  # fmt: skip
