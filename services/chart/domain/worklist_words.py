@@ -87,7 +87,13 @@ SNOOZES: Mapping[Tier, tuple[tuple[str, timedelta], ...]] = {
     "P3": (),
     "DQ": (("4 hours", timedelta(hours=4)), ("1 day", timedelta(days=1))),
 }
-"""Offered on the page; the site's own limit is notify's, which may refuse a longer one."""
+"""The times to choose from; the site's own limit is notify's, which may refuse a longer one."""
+
+
+def snoozes(row: AlertRow) -> tuple[tuple[str, timedelta], ...]:
+    """What is offered for an alert: never a silence that lasts until the hour it is to be answered by, or longer."""
+    within = timedelta(hours=row.due_hours) if row.due_hours else None
+    return tuple((words, length) for words, length in SNOOZES[row.tier] if within is None or length < within)
 
 
 def sentence(action: AlertAction) -> str:
@@ -148,6 +154,8 @@ def standing(row: AlertRow) -> str:
             return "for information"
         case "raised" if row.fact_state == "closed":
             return "closed"
+        case "raised" if row.tier == "P3":
+            return "for the next digest"
     return STATES[row.state]
 
 

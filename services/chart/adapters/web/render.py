@@ -15,8 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from refrain.contracts.kinds import kind_of
 from services.chart.adapters.web.roles import Permission, Person
 from services.chart.adapters.web.sessions import csrf_of
+from services.chart.domain.course_words import analyte_name
+from services.chart.domain.worklist_words import headline, standing
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -34,7 +37,10 @@ def build_templates(zone: ZoneInfo) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.globals |= {"static": static, "zone": zone.key, "csrf_field": csrf_field}
+    templates.globals |= {
+        "static": static, "zone": zone.key, "csrf_field": csrf_field, "analyte_name": analyte_name,
+        "kind_of": kind_of, "headline": headline, "standing_of": standing,
+    }  # fmt: skip
     templates.filters |= {
         "moment": lambda at: _time(at, at.astimezone(zone).strftime("%Y-%m-%d %H:%M")),
         "day": lambda at: _time(at, at.astimezone(zone).strftime("%Y-%m-%d")),

@@ -19,6 +19,7 @@ from services.chart.adapters.web.clients import answered
 from services.chart.adapters.web.render import render
 from services.chart.adapters.web.roles import Permission, Person, may
 from services.chart.domain import worklist_words as words
+from services.chart.domain.course_words import VERIFICATIONS, in_words
 from services.chart.domain.views import AlertRow, AlertView
 
 router = APIRouter()
@@ -56,7 +57,7 @@ async def show(
 ) -> HTMLResponse:
     """The page, after a refused answer with what is wrong and what was filled in."""
     context = await _answering(request, view.row) | {
-        "view": view, "tiers": words.TIERS,
+        "view": view, "tiers": words.TIERS, "in_words": in_words, "VERIFICATIONS": VERIFICATIONS,
         "problem": problem, "filled": defaultdict(str, filled or {}), "back": "alert",
     }  # fmt: skip
     return render(request, "alert.html", status, **context)
@@ -67,7 +68,7 @@ async def _answering(request: Request, row: AlertRow) -> dict[str, Any]:
     person: Person = request.state.person
     context: dict[str, Any] = {
         "row": row, "kind": kind_of(row.kind), "reasons": REASONS, "words": words,
-        "snoozes": words.SNOOZES[row.tier], "mine": person.may(permission_for(row)), "people": (), "away": "",
+        "snoozes": words.snoozes(row), "mine": person.may(permission_for(row)), "people": (), "away": "",
         "request_ids": {name: str(uuid4()) for name in ("acknowledge", "read_back", "snooze", "reassign")},
         "problem": "", "filled": defaultdict(str),
     }  # fmt: skip

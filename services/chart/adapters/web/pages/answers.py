@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import grpc
 from fastapi import APIRouter, Depends, Form, Request
@@ -87,7 +88,7 @@ async def snooze(
     request: Request, row: Row, request_id: Id, minutes: Annotated[int, Form(gt=0)], reason: Text = "", back: Text = ""
 ) -> Response:
     """Silence it for one of the times offered."""
-    if timedelta(minutes=minutes) not in [length for _, length in words.SNOOZES[row.tier]]:
+    if timedelta(minutes=minutes) not in [length for _, length in words.snoozes(row)]:
         return await _refused(request, row, "That time is not offered for this alert.", 422)
     until = request.app.state.console.now() + timedelta(minutes=minutes)
     asked = alerts_pb2.SnoozeRequest(
@@ -116,7 +117,7 @@ async def _answer(request: Request, row: AlertRow, back: str, ask: Callable[[Any
     except Away as away:
         return await _refused(request, row, f"{sentence(away)} Your answer was not recorded.", 503)
     except grpc.aio.AioRpcError as error:
-        return await _refused(request, row, problem_of(error), 409)
+        return await _refused(request, row, problem_of(error, request.app.state.console.zone), 409)
     if request.headers.get("hx-request") == "true":
         return render(request, "_answered.html", said=_said(request, answer.alert), row=row)
     return RedirectResponse("/" if back == "/" else f"/alerts/{row.alert}", 303)
@@ -138,11 +139,11 @@ def _said(request: Request, alert: Any) -> str:
     )  # fmt: skip
 
 
-def problem_of(error: grpc.aio.AioRpcError) -> str:
-    """What notify refused, as a sentence."""
+def problem_of(error: grpc.aio.AioRpcError, zone: ZoneInfo) -> str:
+    """What notify refused, as a sentence; its time is the site's, as on every page."""
     reason, metadata = _details(error)
     who, at = metadata.get("by", "somebody else"), metadata.get("at", "")
-    when = f" at {datetime.fromisoformat(at).astimezone(UTC):%H:%M} UTC" if at else ""
+    when = f" at {datetime.fromisoformat(at).astimezone(zone):%H:%M}" if at else ""
     match reason:
         case "ALREADY_ACKNOWLEDGED":
             return f"{who} acknowledged this alert{when}, before you. Your answer was not needed and not recorded."

@@ -12,7 +12,6 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from refrain.contracts.events import Tier
-from refrain.contracts.kinds import kind_of
 from services.chart.adapters.cursors import UnknownCursor, cursor_of
 from services.chart.adapters.web.audit import goes_on, look
 from services.chart.adapters.web.render import render
@@ -107,7 +106,6 @@ async def work_list(
         counts=counts,
         tiers=words.TIERS,
         words=words,
-        kind_of=kind_of,
         rebuilding=progress.rebuilding,
         here=here,
     )
