@@ -107,6 +107,8 @@ class Due:
     why: str
     on: date
     overdue: bool
+    last: date | None = None
+    """Last day of a window, which is overdue after it; None where the day itself is the last."""
 
 
 def cards(
@@ -244,7 +246,13 @@ def due(line: LineCourse, ladder: Iterable[LadderLine], today: date) -> tuple[Du
         if each.repeated_by is None and not line.closed
     ]  # fmt: skip
     found += [
-        Due(f"repeat sample for the {each.name} watch", each.words, each.repeat[0], overdue=each.repeat[1] < today)
+        Due(
+            f"repeat sample for the {each.name} watch",
+            each.words,
+            each.repeat[0],
+            overdue=each.repeat[1] < today,
+            last=each.repeat[1],
+        )
         for each in ladder
         if each.repeat is not None
     ]

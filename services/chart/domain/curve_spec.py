@@ -24,6 +24,8 @@ MARGIN, MARGIN_SHARE = timedelta(days=7), 25
 """Room before the first and after the last result: a week, or the 25th part of the span where that is more."""
 SHORT_DAYS = 200
 DAYS, MONTHS = "%d %b %Y", "%b %Y"
+MONTH_STEPS, MOST_TICKS, DAYS_IN_MONTH = (1, 2, 3, 6, 12), 12, 30
+"""Months between two ticks of a long time axis: whole ones, so that no two ticks bear the same month."""
 HEIGHT, WORDS_HEIGHT, ROW_HEIGHT = 220, 90, 22
 COLOURS = ("#174a7c", "#9a3412", "#0f5f4d", "#6b2a86", "#7a4f00", "#374151")
 SHAPES = ("circle", "square", "diamond", "triangle-right", "cross", "triangle-left")
@@ -72,9 +74,8 @@ def spec(curve: Curve) -> Json | None:
 
 def _results(curve: Curve, drawn: Sequence[Mark], extent: Extent) -> Json:
     names = labels(curve)
-    x = {"field": "t", "type": "temporal", "scale": _time_scale(extent),
-         "axis": {"title": None, "labelAngle": 0, "labelOverlap": "greedy",
-                  "format": DAYS if extent.end - extent.start < timedelta(days=SHORT_DAYS) else MONTHS}}  # fmt: skip
+    axis = {"title": None, "labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 8} | _ticks(extent)
+    x = {"field": "t", "type": "temporal", "scale": _time_scale(extent), "axis": axis}
     place = {"x": x, "y": _vertical(curve, extent)}
     colour, shape, dash = (_by_series(names, choices) for choices in (COLOURS, SHAPES, DASHES))
     dash["legend"] = None
@@ -141,7 +142,7 @@ def _rings(curve: Curve, values: Sequence[Json], place: Json) -> Iterator[Json]:
     for word, point in (("baseline", curve.baseline), ("lowest", curve.nadir)):
         if point is not None and not curve.summed:
             known = words.get(str(point.result))
-            words[str(point.result)] = f"{known} and {word}" if known else word
+            words[str(point.result)] = f"{known} and {word}" if known else f"{word}{curve.of_line}"
     found = [value | {"word": words[value["id"]]} for value in values if value["id"] in words]
     yield _layer(found, {"type": "point", "size": 260, "filled": False, "color": INK, "strokeWidth": 1.5}, place)
     yield _layer(found, {"type": "text", "dy": -25, "fontSize": 12, "fontWeight": "bold", "color": INK},
@@ -235,6 +236,14 @@ def _extent(curve: Curve, drawn: Sequence[Mark]) -> Extent:
         return Extent(start, end, bottom, top * 2.5, scale)
     bottom = min(0.0, low)
     return Extent(start, end, bottom, bottom + (top - bottom) * 1.3 or 1.0)
+
+
+def _ticks(extent: Extent) -> Json:
+    span = extent.end - extent.start
+    if span < timedelta(days=SHORT_DAYS):
+        return {"format": DAYS}
+    fits = (step for step in MONTH_STEPS if span.days <= step * MOST_TICKS * DAYS_IN_MONTH)
+    return {"format": MONTHS, "tickCount": {"interval": "month", "step": next(fits, MONTH_STEPS[-1])}}
 
 
 def _time_scale(extent: Extent) -> Json:

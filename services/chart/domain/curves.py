@@ -39,6 +39,8 @@ class Curve:
     """Of a corrected result the versions that no longer count and had another value."""
     axis: Axis | None
     """The newest call that rests on the analyte: its baseline and nadir are marked."""
+    of_line: str
+    """Whose baseline and nadir: `` of line 1`` where the patient had several, else empty."""
     bars: tuple[Bar, ...]
     zone: ZoneInfo
 
@@ -98,10 +100,12 @@ def curve_of(
     series = [each for view in found for each in _by_lesion(view, lesions)]
     rows = {row.result for view in found for row in view.results}
     units = {row.unit for view in found for row in view.results if row.unit}
+    line, axis = _axis_on(course, rows)
+    several = course is not None and len({each.line for each in course.lines}) > 1
     return Curve(
         analyte=analyte, name=found[0].name if found else analyte, unit=min(units, default=""),
         series=tuple(view for view, _ in series), parts=tuple(part for _, part in series), old=old,
-        axis=_axis_on(course, rows), bars=tuple(bars), zone=zone,
+        axis=axis, of_line=f" of line {line}" if several and axis else "", bars=tuple(bars), zone=zone,
     )  # fmt: skip
 
 
@@ -112,13 +116,13 @@ def _by_lesion(view: SeriesView, lesions: Mapping[UUID, str]) -> Iterator[tuple[
         yield replace(view, results=mine), f"lesion {lesion}" if lesion else ""
 
 
-def _axis_on(course: ResponseAssessed | None, rows: AbstractSet[UUID]) -> Axis | None:
-    """The axis of the newest line whose baseline or nadir is among the results."""
+def _axis_on(course: ResponseAssessed | None, rows: AbstractSet[UUID]) -> tuple[int, Axis | None]:
+    """Line and axis of the newest line whose baseline or nadir is among the results."""
     for line in sorted(course.lines if course else (), key=lambda line: (line.start, line.line), reverse=True):
         for axis in line.axes.values():
             if any(point is not None and point.result in rows for point in (axis.baseline, axis.nadir)):
-                return axis
-    return None
+                return line.line, axis
+    return 0, None
 
 
 def drawable(row: ResultRow) -> bool:
@@ -192,9 +196,14 @@ def describe(curve: Curve) -> str:
                 f"{series[:1].upper()}{series[1:]}: {_how_many(len(rows))}, {_from_to(rows[0], rows[-1], curve)}."
             )
     of = " (sum of the lesions)" if curve.summed else ""
-    for word, point in ((f"Baseline{of}", curve.baseline), (f"Lowest value of the line{of}", curve.nadir)):
+    lowest_of = curve.of_line or " of the line"
+    for word, point in (
+        (f"Baseline{curve.of_line}{of}", curve.baseline),
+        (f"Lowest value{lowest_of}{of}", curve.nadir),
+    ):
         if point is not None and point.number is not None:
-            said.append(f"{word} {point.comparator or ''}{point.number}, {curve.day(point.collected_at)}.")
+            value = f"{point.comparator or ''}{point.number} {curve.unit}".strip()
+            said.append(f"{word} {value}, {curve.day(point.collected_at)}.")
     if any(curve.old.values()):
         said.append("Corrected values are drawn open and grey.")
     return " ".join(said)

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from refrain.contracts.events import Axis, LineCourse, Point, ResponseAssessed
 from services.chart.domain.context import Bar
 from services.chart.domain.curve_spec import spec
@@ -121,7 +123,7 @@ def test_baseline_and_lowest_value_are_marked_in_words() -> None:
     first, second = a_row("247.26", on(0)), a_row("42.35", on(28))
     curve = a_curve(a_series(first, second), course=a_course(first, second))
     assert sorted({value["word"] for value in drawn(curve, "text") if "word" in value}) == ["baseline", "lowest"]
-    assert "Baseline 247.26, 2025-01-06." in describe(curve)
+    assert "Baseline 247.26 pg/mL, 2025-01-06." in describe(curve)
     assert "Lowest value of the line 42.35" in describe(curve)
 
 
@@ -223,3 +225,28 @@ def test_what_was_given_stands_under_the_curve_on_its_time_axis() -> None:
 def test_the_document_is_plain_json_without_an_address() -> None:
     text = json.dumps(spec(a_curve(a_series(a_row("50", on(0))))))
     assert "http" not in text
+
+
+@pytest.mark.parametrize("days", [210, 238, 300, 420, 800, 1600, 3600])
+def test_no_two_ticks_of_a_long_time_axis_bear_the_same_month(days: int) -> None:
+    document = spec(a_curve(a_series(a_row("247.26", on(0)), a_row("42.35", on(days)))))
+    assert document is not None
+    axis = next(layer for layer in document["vconcat"][0]["layer"] if layer["mark"]["type"] == "point")
+    ticks = axis["encoding"]["x"]["axis"]
+    assert ticks["format"] == "%b %Y"
+    assert ticks["tickCount"]["interval"] == "month", "whole months, never halves of one"
+    assert days / (30 * ticks["tickCount"]["step"]) <= 14
+
+
+def test_what_is_said_of_a_curve_bears_its_unit_and_its_line() -> None:
+    first, low = a_row("247.26", on(0)), a_row("42.35", on(28))
+    course = a_course(first, low)
+    one = describe(a_curve(a_series(first, low), course=course))
+    assert "Baseline 247.26 pg/mL, 2025-01-06." in one
+    assert "Lowest value of the line 42.35 pg/mL, 2025-02-03." in one
+    later = course.lines[0].model_copy(update={"line": 2, "start": date(2025, 6, 1), "axes": {}})
+    two = a_curve(a_series(first, low), course=course.model_copy(update={"lines": (*course.lines, later)}))
+    assert "Baseline of line 1 247.26 pg/mL" in describe(two)
+    assert {value["word"] for value in drawn(two, "text") if "word" in value} == {
+        "baseline of line 1", "lowest of line 1",
+    }  # fmt: skip

@@ -100,7 +100,10 @@ def test_the_page_is_of_the_sites_day(
 ) -> None:
     before = make_console(now=lambda: datetime(2025, 10, 20, tzinfo=UTC))
     page = said(client_as("clinician", console=before).get(f"/patients/{synthetic.chart_id}"))
-    assert "due 2025-10-13 repeat sample for the hematologic watch" in page
+    assert "due 2025-10-13 to 2025-10-27 repeat sample for the hematologic watch" in page
+    late = make_console(now=lambda: datetime(2025, 11, 3, tzinfo=UTC))
+    page = said(client_as("clinician", console=late).get(f"/patients/{synthetic.chart_id}"))
+    assert "overdue since 2025-10-27 repeat sample for the hematologic watch" in page, "not since its first day"
 
 
 def test_a_corrected_value_is_struck_through(client_as: Browser, synthetic: Case, read_model: ReadModel) -> None:
@@ -264,3 +267,12 @@ def test_the_hospitals_own_record_is_linked_where_a_site_says_how(
     linked = make_console(patient_link="https://ehr.example.org/{authority}/{id}")
     answer = client_as("viewer", console=linked).get(f"/patients/{case_report.chart_id}")
     assert f'href="https://ehr.example.org/{case_report.patient.authority}/{case_report.patient.id}"' in answer.text
+
+
+def test_the_newest_results_stand_in_the_order_the_course_is_judged_by(client_as: Browser, synthetic: Case) -> None:
+    text = client_as("viewer").get(f"/patients/{synthetic.chart_id}").text
+    latest = text[text.index('id="latest"') : text.index('id="context"')]
+    shown = re.findall(r'<small class="soft">(\w+)</small></th>', latest)
+    assert shown[:4] == ["VEGF", "VEGF", "MPROT_S", "IFE_S"]
+    days = re.findall(r'data-label="Collected">\s*<time datetime="([^"]+)"', latest)
+    assert days[0] > days[1], "of two series the newest first"

@@ -86,12 +86,18 @@ def _standing(read_model: ReadModel, row: PatientRow) -> Standing:
     return Standing(
         course=read_model.course(row.key),
         care=read_model.care_events(row.key),
-        latest=read_model.latest(row.key),
+        latest=sorted(read_model.latest(row.key), key=_as_read),
         alerts=alerts,
         watches=views,
         progress=read_model.progress(),
         newest_change=read_model.newest_change(),
     )
+
+
+def _as_read(row: ResultRow) -> tuple[int, str, float]:
+    """What the course is judged by first, in the order of the curves; of one analyte the newest series first."""
+    place = SHOWN_FIRST.index(row.subject) if row.subject in SHOWN_FIRST else len(SHOWN_FIRST)
+    return place, row.subject, -row.collected_at.timestamp()
 
 
 def every_alert(read_model: ReadModel, key: str) -> list[AlertRow]:
