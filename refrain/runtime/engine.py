@@ -23,6 +23,7 @@ from refrain.runtime.logging import start_logging
 from refrain.runtime.ports import write_ports
 from refrain.runtime.serve_metrics import MetricsServer
 from refrain.runtime.settings import WorkerSettings
+from refrain.runtime.stream import OffsetGuard
 from refrain.runtime.worker import Worker
 
 __all__ = ["Program", "attach", "cluster_id", "open_ledger", "run", "tell_lag"]
@@ -42,6 +43,7 @@ def attach(
     app: faust.App, worker: Worker[Any], settings: WorkerSettings, servicers: Servicers, names: Sequence[str]
 ) -> None:
     """Start gRPC, metrics and the watch over the lag with the app, and stop them with it."""
+    worker.guard = OffsetGuard(lambda: app.consumer.starts)
 
     class Doors(faust.Service):
         """Listens while the worker works."""

@@ -232,6 +232,19 @@ def test_a_new_generation_starts_where_it_starts() -> None:
     assert guard.hole(messages(23, generation=2)) is not None
 
 
+def test_a_generation_begins_where_the_group_stood_or_before() -> None:
+    starts = {(CARE_EVENTS.name, 0): 7}
+    guard = OffsetGuard(lambda: starts)
+    assert guard.hole(messages(5)) is None
+    assert guard.hole(messages(6, 7)) is None
+    starts[CARE_EVENTS.name, 0] = 20
+    hole = guard.hole(messages(21, generation=2))
+    assert hole is not None
+    assert (hole.expected, hole.found) == (20, 21)
+    assert OffsetGuard(lambda: starts).hole(messages(20, 21, generation=2)) is None
+    assert OffsetGuard(lambda: starts).hole(messages(21, partition=1)) is None
+
+
 async def test_a_hole_ends_the_process_and_is_remembered() -> None:
     ledger, left = FakeLedger([]), []
     worker = a_worker(ledger, FakeKafka(), left)
