@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock
@@ -74,7 +74,12 @@ class FakeDeliveries:
                 row.leased_until = now + timedelta(seconds=lease_seconds)
             return [row.due for row in found]
 
-    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:  # noqa: ARG002 - the real one does
+    def bundle(
+        self,
+        key: UUID,
+        messages: Sequence[Message],
+        now: datetime,  # noqa: ARG002 - the real one does
+    ) -> Mapping[UUID, Thread] | None:
         self._reach("bundle")
         rows = [self.rows[message.delivery] for message in messages]
         mine = [row for row in rows if row.state == "waiting" and row.leased_until and row.due.bundle is None]
@@ -83,7 +88,7 @@ class FakeDeliveries:
                 row.leased_until = None
             else:
                 row.due = replace(row.due, bundle=key)
-        return len(mine) == len(rows)
+        return {row.due.thread.alert: row.due.thread for row in rows} if len(mine) == len(rows) else None
 
     def sent(self, message: Message, now: datetime) -> None:  # noqa: ARG002 - the real one notes the time
         self._reach("sent")

@@ -25,6 +25,7 @@ from refrain.contracts.events import (
 from refrain.contracts.ids import derive
 from services.notify.domain.life import (
     Acknowledge,
+    Begun,
     Failed,
     Happening,
     Outcome,
@@ -160,10 +161,15 @@ class World:
     waiting: dict[UUID, Message] = field(default_factory=dict)
     withdrawn: dict[UUID, Message] = field(default_factory=dict)
     taken: list[Message] = field(default_factory=list)
-    """Messages that a channel took, in order."""
+    """Messages that people got, in order: of what comes again under the same key the receiver drops the repeat."""
     told: list[str] = field(default_factory=list)
     """The same as ``person occasion``."""
     watch: Callable[[Thread | None, Outcome], None] = lambda _before, _outcome: None
+    keys: dict[UUID, UUID] = field(default_factory=dict)
+    """By delivery, what the channel is shown."""
+    received: set[UUID] = field(default_factory=set)
+    perhaps: set[str] = field(default_factory=set)
+    """Whom a channel was tried with that did not answer."""
 
     def issue(self, *events: AnyAlert) -> tuple[Outcome, ...]:
         """Each event with the threads it concerns, as the consumer does it; the outcomes of the last."""
@@ -188,7 +194,9 @@ class World:
         self.actions += outcome.actions
         for delivery in outcome.withdrawn:
             self.withdrawn[delivery] = self.waiting.pop(delivery)
-        self.waiting |= {message.delivery: message for message in outcome.messages}
+        for message in outcome.messages:
+            self.waiting[message.delivery] = message
+            self.keys[message.delivery] = self.keys[message.repeats] if message.repeats else message.delivery
 
     def thread(self, name: str = "a") -> Thread:
         return self.threads[an_id("alert", name)]
@@ -197,11 +205,24 @@ class World:
         """A channel takes a message, be it one that was withdrawn on its way."""
         self.waiting.pop(message.delivery, None)
         self.withdrawn.pop(message.delivery, None)
-        self.taken.append(message)
-        self.told.append(f"{message.to.person} {message.occasion}")
+        self._receives(message)
         return self.happens(
             Sent(message.delivery, message.to, message.occasion, message.level, self.now), message.alert
         )
+
+    def tries(self, message: Message, *, took: bool) -> Outcome:
+        """A channel is tried with a message and never answers; it may have taken it all the same."""
+        outcome = self.happens(Begun(message.delivery, self.now), message.alert)
+        self.perhaps.add(message.to.person)
+        if took:
+            self._receives(message)
+        return outcome
+
+    def _receives(self, message: Message) -> None:
+        if (key := self.keys.get(message.delivery, message.delivery)) not in self.received:
+            self.received.add(key)
+            self.taken.append(message)
+            self.told.append(f"{message.to.person} {message.occasion}")
 
     def refuses(self, message: Message, reason: str = "unreachable") -> Outcome:
         self.waiting.pop(message.delivery)

@@ -9,14 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from refrain.contracts.events import PatientId
+from refrain.contracts.events import AlertAmended, AlertClosed, PatientId
 from services.notify.adapters.deliveries import ChannelState, Deliveries, Due
 from services.notify.adapters.delivery_log import ALIVE_SECONDS, DeliveryLog
 from services.notify.adapters.store import Store
 from services.notify.domain.happenings import Outcome
 from services.notify.domain.thread import Message
-from tests.notify.keeping import a_store, put
-from tests.notify.telling import NOON, a_message, a_thread, an_id
+from tests.notify.keeping import a_store, done, issued, put, take, thread_of
+from tests.notify.telling import NOON, a_message, a_thread, an_id, change
 
 
 def later(seconds: float) -> timedelta:
@@ -251,3 +251,61 @@ def test_the_alert_that_took_over_learns_whom_a_late_message_reached(store: Stor
     [due] = log.lease(NOON, 10, 30)
     log.sent(due.message, NOON)
     assert keys(log.lease(NOON + later(61), 10, 30)) == []
+
+
+def test_what_is_sent_is_what_the_alert_says_when_it_is_begun(store: Store, log: Deliveries) -> None:
+    """A correction that comes after the loan and before the first try is in the message, and after it told besides."""
+    take(store, issued())
+    at = NOON + later(2)
+    [due] = log.lease(at, 10, 30)
+    corrected = {"text": "VEGF 87.15 pg/mL", "values": (change("871.5 pg/mL", "87.15 pg/mL"),), "what_changed": "c"}
+    take(store, issued(fact=AlertAmended, sequence=1, **corrected))
+    begun = log.bundle(due.message.delivery, [due.message], at)
+    assert begun is not None
+    assert begun[due.message.alert].text == "VEGF 87.15 pg/mL"
+    assert [message.occasion for message in thread_of(store).unsent] == ["raised"]
+    take(store, issued(fact=AlertAmended, sequence=2, **corrected))
+    assert [message.occasion for message in thread_of(store).unsent] == ["raised", "amended"]
+
+
+def superseded(store: Store, number: int, heir: int) -> None:
+    """An earlier result opens the episode."""
+    more = {"reason": "an earlier result", "superseded_by": a_thread(heir).alert}
+    take(store, issued(heir), issued(number, fact=AlertClosed, sequence=1, **more))
+
+
+def test_the_alert_that_takes_over_goes_on_under_the_key_that_was_tried_and_with_the_others_of_it(
+    store: Store, log: Deliveries
+) -> None:
+    take(store, issued(1), issued(2))
+    at = NOON + later(2)
+    lent = log.lease(at, 10, 30)
+    key = lent[0].message.delivery
+    assert log.bundle(key, [one.message for one in lent], at)
+    superseded(store, 1, 3)
+    assert log.lease(at + later(1), 10, 30) != []  # not lent to anybody yet: it may go at once
+    again = log.lease(at + later(31), 10, 30)
+    assert {(one.message.alert, one.bundle) for one in again} == {(a_thread(n).alert, key) for n in (2, 3)}
+    for one in again:
+        log.sent(one.message, at + later(32))
+    assert done(store, 3) == ["inherited", "told"]
+    assert done(store, 2) == ["told"]
+
+
+def test_what_was_not_tried_goes_on_under_a_key_of_its_own(store: Store, log: Deliveries) -> None:
+    take(store, issued(1))
+    superseded(store, 1, 3)
+    [due] = log.lease(NOON + later(2), 10, 30)
+    assert (due.message.alert, due.bundle, due.message.repeats) == (a_thread(3).alert, None, None)
+
+
+def test_an_answer_that_comes_after_all_tells_the_alert_that_took_over(store: Store, log: Deliveries) -> None:
+    take(store, issued(1))
+    at = NOON + later(2)
+    [due] = log.lease(at, 10, 30)
+    assert log.bundle(due.message.delivery, [due.message], at)
+    superseded(store, 1, 3)
+    log.sent(due.message, at)
+    heir = thread_of(store, 3)
+    assert (heir.state, heir.unsent, [one.to.person for one in heir.told]) == ("delivered", (), ["m.lee"])
+    assert log.lease(at + later(600), 10, 30) == []

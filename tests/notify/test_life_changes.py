@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from refrain.contracts.events.actions import Reopened
-from services.notify.domain.life import Issued, advance
+from services.notify.domain.life import Issued, Woke, advance
 from tests.notify.living import (
     DQ,
     MONDAY_DIGEST,
@@ -174,3 +174,79 @@ def test_a_closed_data_question_is_over_for_everybody() -> None:
     world.issue(closed(**DQ))
     world.passes(days=30)
     assert world.told == []
+
+
+# corrected while it is being told
+
+
+def test_who_is_being_told_at_the_moment_of_a_correction_hears_of_it() -> None:
+    """The message on its way may carry the old value, and its receiver may drop a repeat that carries the new one."""
+    world = World()
+    world.issue(raised(**P2_24))
+    [message] = world.waiting.values()
+    world.tries(message, took=True)
+    world.issue(amended(values=(corrected(),), **P2_24))
+    world.settles()
+    assert world.told == ["ana raised", "ana amended"]
+
+
+def test_a_second_correction_is_told_though_the_first_is_being_told_at_that_moment() -> None:
+    world = told_world()
+    world.forget()
+    world.issue(amended(values=(corrected("250", "240"),)))
+    [message] = world.waiting.values()
+    world.tries(message, took=True)
+    world.issue(amended(sequence=2, values=(corrected("240", "24"),)))
+    assert world.thread().values == (corrected("250", "24"),)
+    world.settles()
+    assert world.told == ["ana amended", "ana amended"]
+
+
+def test_who_is_being_told_when_it_becomes_more_urgent_hears_of_that() -> None:
+    world = told_world(**P2_72)
+    world.passes(hours=71)
+    world.now = TUESDAY + timedelta(hours=72)
+    world.happens(Woke(world.now))
+    [to_ben] = world.waiting.values()
+    world.tries(to_ben, took=True)
+    world.issue(amended(**P2_24))
+    world.settles()
+    assert world.told == ["ana raised", "ben escalated", "ana amended", "ben raised"]
+
+
+# a critical result that was read back, and was wrong
+
+
+@pytest.mark.parametrize("read_back", [True, False], ids=["read back", "acknowledged"])
+def test_a_critical_result_that_was_taken_on_and_is_corrected_waits_for_a_read_back_anew(read_back: bool) -> None:
+    world = told_world(**P1)
+    (world.reads_back if read_back else world.acknowledges)("ben")
+    world.passes(minutes=5)
+    world.forget()
+    world.issue(amended(values=(corrected("6.8 mmol/L", "8.1 mmol/L"),), **P1))
+    thread = world.thread()
+    assert (thread.state, thread.waiting, thread.read_back_at, thread.assigned_to) == ("raised", True, None, "ben")
+    assert thread.clock_from == world.now
+    assert isinstance(world.actions[-1].body, Reopened)
+    world.settles()
+    assert sorted(world.told) == ["ana amended", "ben amended"]
+    world.reads_back("ben")
+    assert not world.thread().waiting
+
+
+def test_another_time_of_collection_is_told_and_needs_no_new_read_back() -> None:
+    world = told_world(**P1)
+    world.reads_back("ben")
+    world.forget()
+    world.issue(amended(values=(corrected("6.8 mmol/L", "6.8 mmol/L"),), **P1))
+    world.settles()
+    assert sorted(world.told) == ["ana amended", "ben amended"]
+    assert world.thread().state == "read_back"
+
+
+def test_a_correction_before_anybody_answered_gains_no_time() -> None:
+    world = told_world(**P1)
+    before = world.thread()
+    world.passes(minutes=10)
+    world.issue(amended(values=(corrected("6.8 mmol/L", "8.1 mmol/L"),), **P1))
+    assert (world.thread().state, world.thread().due_at) == (before.state, before.due_at)

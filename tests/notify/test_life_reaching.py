@@ -8,9 +8,11 @@ from refrain.contracts.events.actions import Escalated, Undelivered
 from services.notify.domain.life import Sent, Woke
 from tests.notify.living import (
     P1,
+    P2_72,
     P3,
     TUESDAY,
     World,
+    amended,
     people,
     raised,
     retracted,
@@ -107,3 +109,12 @@ def test_a_timer_that_fires_early_or_twice_does_nothing() -> None:
     world.passes(minutes=15)
     after = world.thread()
     assert world.happens(Woke(world.now)).thread == after
+
+
+def test_when_nobody_can_be_reached_with_what_became_more_urgent_the_next_level_is_told_at_once() -> None:
+    world = told_world(**P2_72)
+    world.forget()
+    world.issue(amended(**P1))
+    world.passes(minutes=1, works=lambda message: message.to.person != "ana")
+    assert world.told == ["ben escalated"]
+    assert people(world.waiting.values()) == ["ana"]  # she is tried again all the same

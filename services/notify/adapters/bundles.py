@@ -2,20 +2,21 @@
 
 Results of one draw make one message per person, channel and tier (FAT-4); a digest is one over all patients. A bundle
 is noted before it is sent for the first time and never grows: what is sent again after a crash has the same key and
-the same members, but for those that were withdrawn meanwhile.
+the same members, but for those that were withdrawn meanwhile. Where the alert of a member was superseded, the one that
+took over has the member's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
 from refrain.contracts.events import Recipient, Tier
 from services.notify.adapters.deliveries import Due
-from services.notify.domain.thread import Message
+from services.notify.domain.thread import Message, Thread
 
 URGENT_PAUSES = (2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between the tries of a P1. POLICY, UNV."""
@@ -34,6 +35,10 @@ class Bundle:
     members: tuple[Due, ...]
     noted: bool
     """Whether the store knows it."""
+
+    def as_of(self, threads: Mapping[UUID, Thread]) -> Bundle:
+        """The same with its alerts as they stand now; ``threads`` by alert."""
+        return replace(self, members=tuple(replace(due, thread=threads[due.message.alert]) for due in self.members))
 
     @property
     def to(self) -> Recipient:

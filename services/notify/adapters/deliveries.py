@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -47,12 +47,13 @@ class Deliveries(Protocol):
         even if that is more than ``limit``: all that is left of it, so that a repeat says what was said before.
         """
 
-    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:
+    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> Mapping[UUID, Thread] | None:
         """Note, before they are sent, that these go as one message under ``key``. It never changes afterwards.
 
-        The threads learn in the same transaction that from now on their people may have been told. False, and nothing
-        is noted, when one of them was withdrawn or lent to another replica since: then the loan of the rest has ended,
-        and none of them may be sent under this key.
+        The threads learn in the same transaction that from now on their people may have been told, and are returned by
+        alert as they stand then: what they say is what must be sent, since whatever corrects it later is told besides.
+        None, and nothing is noted, when one of them was withdrawn or lent to another replica since: then the loan of
+        the rest has ended, and none of them may be sent under this key.
         """
 
     def sent(self, message: Message, now: datetime) -> None:

@@ -69,16 +69,15 @@ class DeliveryLog:
         rows = sorted(found.values(), key=lambda row: (row.rank, row.next_try_at, row.delivery))
         return [_due(row, threads[row.alert]) for row in rows]
 
-    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> bool:
-        def note(desk: Desk) -> bool:
+    def bundle(self, key: UUID, messages: Sequence[Message], now: datetime) -> dict[UUID, Thread] | None:
+        def note(desk: Desk) -> dict[UUID, Thread] | None:
             mine = (UNSENT, DELIVERIES.c.leased_by == self._me, DELIVERIES.c.bundle.is_(None))
             if self._count(desk.sql, messages, mine) < len(messages):
                 desk.finally_(lambda sql: self._set(sql, _ids(messages), *mine, leased_until=None))
-                return False
-            for message in messages:
-                desk.happen(message.alert, Begun(message.delivery, now))
+                return None
+            begun = [desk.happen(message.alert, Begun(message.delivery, now)).thread for message in messages]
             desk.finally_(lambda sql: self._set(sql, _ids(messages), bundle=str(key)))
-            return True
+            return {thread.alert: thread for thread in begun}
 
         return self._store.work(note)
 

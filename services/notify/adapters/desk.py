@@ -206,8 +206,16 @@ class Desk:
                 .values(state="withdrawn")
             )
 
+    def _keys(self, deliveries: Sequence[UUID]) -> dict[UUID, str]:
+        """The keys under which channels were tried with deliveries whose alert was superseded since."""
+        query = select(DELIVERIES.c.delivery, DELIVERIES.c.bundle).where(
+            DELIVERIES.c.cluster == self._cluster, DELIVERIES.c.delivery.in_(sorted(map(str, deliveries)))
+        )
+        return {UUID(row.delivery): row.bundle for row in self.sql.execute(query)} if deliveries else {}
+
     def _post(self, thread: Thread, messages: Sequence[Message]) -> None:
         """Queue messages. One that is there stays as it is, unless it was withdrawn: then it is wanted anew."""
+        keys = self._keys([message.repeats for message in messages if message.repeats])
         rows = [
             {
                 "cluster": self._cluster, "delivery": str(message.delivery), "alert": str(message.alert),
@@ -215,7 +223,8 @@ class Desk:
                 "rank": rank_of(message.tier, thread.due_hours),
                 "patient_key": "" if message.digest else thread.patient.key,  # a digest is one over all patients
                 "state": "waiting", "not_before": microseconds(message.not_before),
-                "next_try_at": microseconds(message.not_before), "attempts": 0, "bundle": None, "reason": "",
+                "next_try_at": microseconds(message.not_before), "attempts": 0, "reason": "",
+                "bundle": keys[message.repeats] if message.repeats else None,
                 "message": message.model_dump_json(),
             }
             for message in messages

@@ -176,9 +176,9 @@ class Dispatcher:
     async def _deliver(self, lane: Lane, bundle: Bundle) -> None:
         name = lane.route.channel.name
         try:
-            if not bundle.noted and not await self._begin(bundle):
+            if (begun := bundle if bundle.noted else await self._begin(bundle)) is None:
                 return
-            await self._hand_over(lane, bundle)
+            await self._hand_over(lane, begun)
         except DeliveryFailed as failed:
             metrics.TRIES.labels(name, failed.reason).inc()
             log.warning("a message was not taken", extra={"channel": name, "reason": failed.reason})
@@ -196,8 +196,10 @@ class Dispatcher:
             lane.under_way -= 1
             self._wake.set()
 
-    async def _begin(self, bundle: Bundle) -> bool:
-        return await asyncio.to_thread(self._store.bundle, bundle.key, bundle.messages, self._now())
+    async def _begin(self, bundle: Bundle) -> Bundle | None:
+        """Note it, and take its alerts as they stand then; None when it may not be sent so any more."""
+        threads = await asyncio.to_thread(self._store.bundle, bundle.key, bundle.messages, self._now())
+        return None if threads is None else bundle.as_of(threads)
 
     async def _hand_over(self, lane: Lane, bundle: Bundle) -> None:
         channel = lane.route.channel

@@ -144,6 +144,8 @@ def failed(turn: Turn, given_up: Failed) -> None:
             _next_level(turn, message)
         else:
             _once_more(turn, message)
+            if message.occasion == "amended" and turn.thread.waiting and not turn.thread.answered:
+                _next_level_besides(turn, message)
     clock.wind(turn)
 
 
@@ -163,11 +165,7 @@ def _next_level(turn: Turn, message: Message) -> None:
     Where somebody of the level was told, or still may be, the clock goes on as it is.
     """
     thread, roster = turn.thread, turn.roster
-    if _reached(turn, message.level):
-        return
-    if thread.level < roster.fallback_level(thread.tier, thread.due_hours):
-        tellings.climb(turn, "undeliverable")
-        tellings.tell_level(turn, "digest" if message.digest else "escalated")
+    if _reached(turn, message.level) or _next_level_besides(turn, message):
         return
     start = turn.at + _pause(message)
     first = roster.reach(thread.tier, thread.due_hours, 0, start)
@@ -176,10 +174,22 @@ def _next_level(turn: Turn, message: Message) -> None:
                   attempt=message.round + 1)  # fmt: skip
 
 
+def _next_level_besides(turn: Turn, message: Message) -> bool:
+    """Tell the next level at once, unless somebody of this one was told; whether that was to be done."""
+    thread, roster = turn.thread, turn.roster
+    if _reached(turn, message.level) or thread.level >= roster.fallback_level(thread.tier, thread.due_hours):
+        return False
+    tellings.climb(turn, "undeliverable")
+    tellings.tell_level(turn, "digest" if message.digest else "escalated")
+    return True
+
+
 def _reached(turn: Turn, level: int) -> bool:
+    """Whether somebody of the level heard since the clock started, or is about to. That it opened again asks too."""
     thread = turn.thread
     started = thread.clock_from - thread.snoozed_for
-    return any(tellings.asks(one) and one.level >= level for one in thread.unsent) or any(
+    hopeful = [one for one in thread.unsent if tellings.asks(one) or (one.occasion == "amended" and not one.round)]
+    return any(one.level >= level for one in hopeful) or any(
         entry.sure and entry.at >= started and entry.level >= level and entry.occasion != "retracted"
         for entry in thread.told
     )

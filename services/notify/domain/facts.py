@@ -1,4 +1,4 @@
-"""What alert events make of a thread: begun, joined, opened again, closed, retracted, taken over."""
+"""What alert events make of a thread: begun, joined, opened again, closed, retracted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from refrain.contracts.alerting import AnyAlert
 from refrain.contracts.events import AlertAmended, AlertClosed, AlertRaised, ValueChange
-from refrain.contracts.events.actions import Ended, Inherited, Reopened
+from refrain.contracts.events.actions import Ended, Reopened
 from services.notify.domain import clock, tellings
 from services.notify.domain.escalation import begin, stop_snooze, tell_the_end
-from services.notify.domain.happenings import HeardThere, Inherits, Issued, TakenBack
-from services.notify.domain.knowing import absorb, believers, known, learned, surely_told
+from services.notify.domain.happenings import Issued, TakenBack
+from services.notify.domain.knowing import believers, may_believe, surely_told
 from services.notify.domain.thread import FactState, Thread
 from services.notify.domain.turn import Turn
 
@@ -22,10 +22,6 @@ UNANSWERED: dict[str, Any] = {
     "acknowledged_by": "", "acknowledged_at": None, "acknowledge_reason": "", "read_back_at": None,
     "read_back_by": "", "snoozed_until": None, "reminded_at": None,
 }  # fmt: skip
-
-
-PROGRESS = ("raised", "delivered", "escalated", "snoozed", "acknowledged", "read_back", "closed", "retracted")
-"""How far an alert has come with people."""
 
 
 def blank(event: AnyAlert, at: datetime) -> Thread:
@@ -101,7 +97,9 @@ def _joins(turn: Turn, before: Thread, event: AnyAlert) -> None:
     elif turn.thread.rank < before.rank:
         if before.state == "snoozed":
             stop_snooze(turn, "it became more urgent")
-        _again(turn, "it became more urgent", believers(turn.thread))
+        _again(turn, "it became more urgent", may_believe(turn.thread, turn.at))
+    elif turn.thread.tier == "P1" and before.answered and _other_value(event):
+        _again(turn, "a value that was taken on was corrected", may_believe(turn.thread, turn.at))
     else:
         if not _corrected(turn, event):
             turn.set(repeats=before.repeats + 1)
@@ -116,27 +114,34 @@ def _speaks_after_the_end(turn: Turn, before: Thread, event: AnyAlert) -> None:
     if turn.thread.fact_state == "open" or told_again:
         anew = before.state == "retracted"
         turn.set(successor=None, assigned_to="" if anew else before.assigned_to)
-        _again(turn, "it opened again", () if anew else believers(turn.thread))
+        _again(turn, "it opened again", () if anew else may_believe(turn.thread, turn.at))
     else:
         _corrected(turn, event)
 
 
 def _corrected(turn: Turn, event: AnyAlert) -> bool:
-    """A value that was told was wrong: those who were told it hear the right one."""
+    """A value that was told was wrong: those who were told it, or may be at this moment, hear the right one."""
     if not isinstance(event, AlertAmended) or not event.values:
         return False
-    if people := believers(turn.thread):
+    if people := may_believe(turn.thread, turn.at):
         tellings.tell_those_told(turn, "amended", people)
     return True
 
 
+def _other_value(event: AnyAlert) -> bool:
+    """Whether a critical result is another than was read back: it is read back anew (clinical.md 17.2)."""
+    values = event.values if isinstance(event, AlertAmended) else ()
+    return any(change.before != change.after for change in values)
+
+
 def _again(turn: Turn, reason: str, believers: Sequence[str]) -> None:
     """It waits for an answer anew: a fresh clock, the first contacts, and everybody who was told before."""
+    already = surely_told(turn.thread).intersection(believers)
     turn.withdraw(lambda _: True)
     turn.set(state="raised", level=0, clock_from=turn.at, resent=False, snoozed_for=timedelta(), **UNANSWERED)
     clock.wind(turn)
     turn.note(Reopened(reason=reason))
-    begin(turn, also=tuple(believers), already=tuple(believers))
+    begin(turn, also=tuple(believers), already=tuple(already))
 
 
 def _waits_no_more(turn: Turn) -> None:
@@ -206,56 +211,3 @@ def _end(turn: Turn, how: FactState) -> None:
     turn.withdraw(lambda message: how == "retracted" or tellings.asks(message))
     turn.set(state=how, wake_at=None, due_at=None, snoozed_until=None)
     turn.note(Ended.model_validate({"how": how}))
-
-
-def inherits(turn: Turn, old: Inherits) -> None:
-    """Go on where the superseded alert stood, unless this one is more urgent than what people know.
-
-    Nobody who was told under the old id is told again; an answer given there holds here.
-    """
-    before = old.predecessor
-    hears(turn, old)
-    if not turn.thread.live or before.ended or turn.thread.rank < before.rank:
-        return
-    if PROGRESS.index(before.state) > PROGRESS.index(turn.thread.state):
-        turn.set(
-            **{name: getattr(before, name) for name in UNANSWERED}, state=before.state, resent=before.resent,
-            snoozed_for=before.snoozed_for, assigned_to=before.assigned_to or turn.thread.assigned_to,
-        )  # fmt: skip
-    turn.set(clock_from=min(before.clock_from, turn.thread.clock_from), level=max(turn.thread.level, before.level))
-    silent = turn.thread.answered or turn.thread.state == "snoozed"
-    turn.withdraw(lambda message: tellings.asks(message) and (silent or message.to.person in surely_told(before)))
-    clock.wind(turn)
-    now = turn.thread
-    turn.note(
-        Inherited(
-            predecessor=before.alert, level=now.level, acknowledged_by=now.acknowledged_by,
-            acknowledged_at=now.acknowledged_at, acknowledge_reason=now.acknowledge_reason,
-            snoozed_until=now.snoozed_until,
-        )
-    )  # fmt: skip
-
-
-def hears(turn: Turn, old: Inherits) -> None:
-    """Keep who was told under the old id, for a correction or a retraction."""
-    before = old.predecessor
-    turn.thread = absorb(turn.thread, known(before, turn.at))
-    turn.set(predecessors=tuple(dict.fromkeys((*turn.thread.predecessors, *before.predecessors, before.alert))))
-
-
-def heard_there(turn: Turn, heard: HeardThere) -> None:
-    """Not told again what they just heard under the old id, unless this one is more urgent or already on its way."""
-    knows(turn, heard)
-    entry = heard.entry
-    if not turn.thread.live or entry.occasion not in tellings.ASKS or turn.thread.rank < heard.rank:
-        return
-    person = entry.to.person
-    turn.withdraw(lambda one: one.occasion == "raised" and one.to.person == person and not one.begun)
-    if turn.thread.state == "raised":
-        turn.set(state="delivered")
-    clock.wind(turn)
-
-
-def knows(turn: Turn, heard: HeardThere) -> None:
-    """It only keeps who was told under the old id, for a retraction."""
-    turn.thread = learned(turn.thread, heard.entry)

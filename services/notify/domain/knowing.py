@@ -43,6 +43,11 @@ def believers(thread: Thread) -> tuple[str, ...]:
     return tuple(entry.to.person for entry in thread.told if entry.occasion != "retracted")
 
 
+def may_believe(thread: Thread, at: datetime) -> tuple[str, ...]:
+    """:func:`believers`, and who is being told at this moment: a channel was tried with what the alert said so far."""
+    return believers(thread.model_copy(update={"told": known(thread, at)}))
+
+
 def surely_told(thread: Thread) -> frozenset[str]:
     """Believers of whom a channel took a message, or who answered."""
     return frozenset(entry.to.person for entry in thread.told if entry.sure and entry.occasion != "retracted")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refrain.contracts.events import ThreadState
-from services.notify.domain import answers, escalation, facts
+from services.notify.domain import answers, escalation, facts, inheriting
 from services.notify.domain.happenings import Happening, Issued, Outcome
 from services.notify.domain.roster import Roster
 from services.notify.domain.thread import Thread
@@ -38,10 +38,10 @@ CLOSES = Step("→ closed", facts.closes)
 LEARNS = Step("kept, nothing follows", facts.closes_again)
 RETRACTS = Step("→ retracted, all who were told hear it", facts.retracts)
 TAKEN_BACK = Step("→ retracted, mostly told by the other alert", facts.taken_back)
-INHERITS = Step("goes on where the other stood", facts.inherits)
-HEARS = Step("keeps who was told", facts.hears)
-HEARD_THERE = Step("not told again", facts.heard_there)
-KNOWN = Step("keeps who was told", facts.knows)
+INHERITS = Step("goes on where the other stood", inheriting.inherits)
+HEARS = Step("keeps who was told", inheriting.hears)
+HEARD_THERE = Step("not told again", inheriting.heard_there)
+KNOWN = Step("keeps who was told", inheriting.knows)
 TAKEN_ON = Step("→ acknowledged", answers.acknowledges)
 TAKEN = Step("refused: ALREADY_ACKNOWLEDGED", answers.is_taken)
 READ_BACK = Step("P1 → read_back, else refused: NOT_CRITICAL", answers.reads_back)

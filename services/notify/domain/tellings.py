@@ -80,10 +80,34 @@ def forward(turn: Turn, message: Message, channels: tuple[str, ...], when: datet
     again = message.model_copy(
         update={
             "delivery": derive("delivery", message.alert, turn.thread.tellings, to.person, to.channel), "to": to,
-            "further": channels[1:], "begun": False, "not_before": when, "give_up_at": turn.roster.later(when, give_up),
+            "further": channels[1:], "begun": False, "repeats": None, "not_before": when,
+            "give_up_at": turn.roster.later(when, give_up),
         }
     )  # fmt: skip
     turn.send((again,))
+
+
+def tell_people(turn: Turn, people: Iterable[str], occasion: Occasion) -> None:
+    """Tell certain people, at the alert's tier; in place of somebody who left the roster the fallback."""
+    tier, roster = turn.thread.tier, turn.roster
+    digest = tier == "P3"
+    start = roster.settled(tier, turn.at)
+    start = roster.next_digest(start) if digest else start
+    known = dict.fromkeys(one for person in people for one in _present(turn, person, tier))
+    tell(turn, ((one, roster.free_at(one, tier, start)) for one in known),
+         "digest" if digest and occasion == "raised" else occasion, digest=digest)  # fmt: skip
+
+
+def take_over(turn: Turn, message: Message) -> None:
+    """A message of the alert that this one superseded goes on as this one's: to the same person, over the same channel,
+    and under the same key where that was tried and never answered, so that whoever got it can drop the repeat."""
+    turn.set(tellings=turn.thread.tellings + 1)
+    alert, to = turn.thread.alert, message.to
+    ours = {
+        "delivery": derive("delivery", alert, turn.thread.tellings, to.person, to.channel), "alert": alert,
+        "repeats": message.delivery if message.begun else None,
+    }  # fmt: skip
+    turn.send((message.model_copy(update=ours),))
 
 
 def climb(turn: Turn, reason: str) -> None:
@@ -97,7 +121,8 @@ def climb(turn: Turn, reason: str) -> None:
 
 def tell_those_told(turn: Turn, occasion: Occasion, people: Iterable[str], *, digest: bool = False) -> None:
     """Tell people of a change, at the most urgent tier under which any of them was told; never sooner than quiet
-    hours allow, save for a P1. In place of somebody who left the roster the fallback is told."""
+    hours allow, save for a P1. In place of somebody who left the roster the fallback is told. A message on its way says
+    it too, unless a channel was tried with it: then it may have said something older."""
     thread, roster = turn.thread, turn.roster
     people = tuple(people)
     tiers = [thread.tier, *(entry.tier for entry in thread.told if entry.to.person in people)]
@@ -105,7 +130,7 @@ def tell_those_told(turn: Turn, occasion: Occasion, people: Iterable[str], *, di
     digest = digest or tier == "P3"
     start = roster.settled(tier, turn.at)
     start = roster.next_digest(start) if digest else start
-    pending = {message.to.person for message in thread.unsent if message.occasion == occasion}
+    pending = {one.to.person for one in thread.unsent if one.occasion == occasion and not one.begun}
     known = dict.fromkeys(one for person in people for one in _present(turn, person, tier) if one not in pending)
     tell(turn, ((one, roster.free_at(one, "P3" if digest else tier, start)) for one in known), occasion,
          tier=tier, digest=digest)  # fmt: skip

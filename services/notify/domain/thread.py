@@ -56,6 +56,9 @@ class Message(Wire):
     """When the next channel or level is tried instead."""
     begun: bool = False
     """Whether a channel was ever tried with it. From then on nobody knows that it was *not* told until one took it."""
+    repeats: UUID | None = None
+    """The delivery that this one goes on for, of an alert that its alert superseded: a channel was tried with that one,
+    and did not answer. It goes under the same idempotency key, so that it is heard once."""
 
 
 class ToldOnce(Wire):

@@ -23,8 +23,8 @@ class Issue:
 
 @dataclass(slots=True)
 class Period:
-    """A time in which an alert wanted to be told: from raised, opened again or more urgent to the next such moment or
-    its end; ``end`` is None while it stands."""
+    """A time in which an alert wanted to be told: from raised, opened again, more urgent or, for a P1, corrected to the
+    next such moment or its end; ``end`` is None while it stands."""
 
     start: float
     tier: Tier
@@ -112,7 +112,8 @@ def _happens(lives: dict[UUID, Life], life: Life, event: AnyAlert, at: float) ->
 
 def _still_open(life: Life, event: AlertAmended, at: float) -> None:
     more_urgent = Period(at, event.tier, event.due_hours).rank < life.periods[-1].rank
-    if life.state != "open" or more_urgent:
+    corrected = event.tier == "P1" and any(value.before != value.after for value in event.values)
+    if life.state != "open" or more_urgent or corrected:
         life.stands(at, event)
     life.state, life.notice = "open", False
 

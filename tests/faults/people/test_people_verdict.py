@@ -122,6 +122,7 @@ TAKEN_ON = Acknowledged(reason="will_act", override=False)
         pytest.param("nobody_is_told_twice", lambda: also_taken(TOLD.stands, "ana", "raised"), id="two keys"),
         pytest.param("nobody_is_told_twice", lambda: also_taken(TOLD.stands, "ben", "escalated"), id="fired twice"),
         pytest.param("one_episode_is_told_once", lambda: also_taken(TOLD.heir, "ana", "raised"), id="two ids"),
+        pytest.param("one_episode_is_told_once", lambda: _unanswered_and_again(), id="two ids, and it was not known"),
         pytest.param("keys_are_known", lambda: with_delivery(key=uuid4()), id="a key of nobody"),
         pytest.param(
             "nobody_is_said_to_be_told_who_was_not",
@@ -169,6 +170,13 @@ TAKEN_ON = Acknowledged(reason="will_act", override=False)
 )  # fmt: skip
 def test_each_damage_is_found(check: str, damaged: Callable[[], Evidence]) -> None:
     assert check in wrong(damaged())
+
+
+def _unanswered_and_again() -> Evidence:
+    """The first try was taken and not answered, and the alert that took over came under a key of its own."""
+    again = also_taken(TOLD.heir, "ana", "raised")
+    audit = [action for action in again.audit if (action.alert, action.body.type) != (TOLD.superseded, "told")]
+    return replace(again, audit=audit, published=audit)
 
 
 def _as_training(alert: UUID) -> Evidence:
