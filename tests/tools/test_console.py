@@ -119,12 +119,13 @@ def visit(stack: Stack, chromium: Browser) -> Iterator[Visit]:
     complaints = Complaints(stack.address)
     contexts: list[BrowserContext] = []
 
-    def signed_in(person: str, viewport: Any = DESK, scheme: Any = "light") -> Page:
+    def signed_in(person: str, viewport: Any = DESK, scheme: Any = "light", *, complaining: bool = True) -> Page:
         context = chromium.new_context(viewport=viewport, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MILLISECONDS)
-        complaints.watch(page)
+        if complaining:
+            complaints.watch(page)
         page.goto(f"{stack.address}/signin")
         page.get_by_label("Name").fill(person)
         page.get_by_label("Password").fill(stack.passwords[person])
@@ -314,6 +315,21 @@ def test_every_page_reads_on_a_phone(stack: Stack, visit: Visit) -> None:
         page.goto(stack.address + path)
         is_accessible(page)
     picture(page, "phone", whole=False)
+
+
+def test_a_list_that_stands_still_says_so_and_follows_again(stack: Stack, visit: Visit) -> None:
+    """Without this a ward would look quiet whose console is gone. The browser itself complains of the lost stream."""
+    page = visit("viewer", complaining=False)
+    expect(page.locator("#list tbody tr").first).to_be_visible()
+    supervisor = Supervisor(Home(stack.home))
+    supervisor.stop_process("chart")
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("No connection to the console since")
+        expect(page.locator("#list tbody tr").first).to_be_visible()
+    finally:
+        supervisor.start_process("chart")
+    expect(page.get_by_text("No connection to the console")).to_have_count(0, timeout=2 * PATIENCE_MILLISECONDS)
+    expect(page.locator("#list tbody tr").first).to_be_visible()
 
 
 def test_while_notify_is_away_the_console_says_so_and_goes_on(stack: Stack, visit: Visit) -> None:

@@ -155,3 +155,28 @@ def test_who_was_first_is_said_in_the_sites_time(
     found = re.search(r"clinician acknowledged this alert at (\d\d:\d\d), before you", late.text)
     assert found is not None
     assert found[1] in moments
+
+
+def test_an_open_page_hears_that_its_alert_changed_and_of_nothing_else(
+    client_as: Browser, synthetic: Case, rows: list[AlertRow], fill: Fill, console: Console
+) -> None:
+    row, other = row_of(rows, "HEMATOLOGIC_RISE_WATCH"), row_of(rows, "VEGF_PROGRESSION_CONFIRMED")
+    browser = client_as("clinician")
+    asked = re.search(r'hx-get="(/alerts/[^"]+/newer[^"]+)"', browser.get(f"/alerts/{row.alert}").text)
+    assert asked is not None
+    looks = len(console.audit.looks())
+    taken = {"type": "acknowledged", "reason": "will_act", "comment": "", "override": False}
+    actor = {"type": "person", "id": "m.lee", "role": "clinician"}
+
+    def acknowledged(alert: AlertRow) -> None:
+        fill([action(synthetic, alert.alert, 1, NOW, kind=alert.kind, state="acknowledged", actor=actor, body=taken)])
+
+    assert "changed" not in browser.get(asked[1], headers=FRAGMENT).text
+    acknowledged(other)
+    assert "changed" not in browser.get(asked[1], headers=FRAGMENT).text
+    acknowledged(row)
+    told = browser.get(asked[1], headers=FRAGMENT).text
+    assert "This alert changed since the page was made." in told
+    assert f'href="/alerts/{row.alert}"' in told
+    assert "m.lee" not in told
+    assert len(console.audit.looks()) == looks, "it shows nothing, so it is no look"

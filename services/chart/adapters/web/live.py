@@ -19,7 +19,8 @@ from services.chart.adapters.web.roles import Person, may
 LOOK_SECONDS = 1.0
 """How often one process asks the database for the newest change, however many pages are open."""
 STILL_SECONDS = 10.0
-"""How often a stream sends a sign of life, and asks whether its session goes on."""
+"""How often a stream sends a sign of life, and asks whether its session goes on. ``live.js`` waits three times as long
+before it says that the page may be out of date."""
 
 router = APIRouter()
 
@@ -71,4 +72,4 @@ async def _stream(request: Request, console: Console, changes: Changes, person: 
             if not await asyncio.to_thread(console.sessions.still, person.session, console.now()):
                 yield "event: over\ndata: session\n\n"
                 return
-            yield ": still here\n\n"
+            yield "event: still\ndata: here\n\n"

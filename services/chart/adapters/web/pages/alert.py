@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
@@ -23,6 +24,8 @@ from services.chart.domain.course_words import VERIFICATIONS, in_words
 from services.chart.domain.views import AlertRow, AlertView
 
 router = APIRouter()
+
+STAMP_LENGTH = 16
 
 
 def permission_for(row: AlertRow) -> Permission:
@@ -52,12 +55,32 @@ async def answer_form(request: Request, alert: UUID, _: Annotated[Person, Depend
     return render(request, "_answer.html", **await _answering(request, view.row), back="/")
 
 
+@router.get("/alerts/{alert}/newer", response_class=HTMLResponse)
+async def newer_part(
+    request: Request,
+    alert: UUID,
+    _: Annotated[Person, Depends(may("see"))],
+    seen: Annotated[str, Query(pattern=f"^[0-9a-f]{{{STAMP_LENGTH}}}$")],
+) -> HTMLResponse:
+    """Whether the alert changed since its page was made; shows nothing of it, so it is no look."""
+    view: AlertView | None = await asyncio.to_thread(request.app.state.console.read_model.alert, alert)
+    changed = view is not None and stamp_of(view) != seen
+    return render(request, "_alert_newer.html", alert=alert, stamp=seen, changed=changed)
+
+
+def stamp_of(view: AlertView) -> str:
+    """Another one whenever the page of the alert would say something else."""
+    said = (view.row, [event.event_id for event in (*view.events, *view.actions)], [one.now for one in view.values])
+    return sha256(repr(said).encode()).hexdigest()[:STAMP_LENGTH]
+
+
 async def show(
     request: Request, view: AlertView, status: int = 200, problem: str = "", filled: dict[str, Any] | None = None
 ) -> HTMLResponse:
     """The page, after a refused answer with what is wrong and what was filled in."""
     context = await _answering(request, view.row) | {
-        "view": view, "tiers": words.TIERS, "in_words": in_words, "VERIFICATIONS": VERIFICATIONS,
+        "view": view, "stamp": stamp_of(view), "tiers": words.TIERS,
+        "in_words": in_words, "VERIFICATIONS": VERIFICATIONS,
         "problem": problem, "filled": defaultdict(str, filled or {}), "back": "alert",
     }  # fmt: skip
     return render(request, "alert.html", status, **context)

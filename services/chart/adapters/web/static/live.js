@@ -1,5 +1,6 @@
 // The work list follows by itself: when the console says that something changed, the list is asked for again, unless
-// somebody is filling in a form on it. A page of one alert says that it can be reloaded.
+// somebody is filling in a form on it. Without a sign of life from the console the page says that it may be out of date,
+// and tries again: a list that stands still must not look like a quiet ward.
 "use strict";
 
 const LIVE = { "X-Refrain-Live": "1" };
@@ -7,15 +8,79 @@ const WAIT_MILLISECONDS = 1500;
 let due = null;
 let seen = null;
 
-const source = new EventSource("/events");
-source.addEventListener("change", (event) => {
-  if (seen !== null && seen !== event.data) later();
-  seen = event.data;
-});
-source.addEventListener("over", () => {
-  source.close();
-  window.location.reload();
-});
+const SILENT_MILLISECONDS = 30000;
+const AGAIN_MILLISECONDS = 5000;
+let source = null;
+let silent = null;
+let lost = false;
+let heard = new Date();
+
+function listen() {
+  source?.close();
+  source = new EventSource("/events");
+  source.addEventListener("change", (event) => {
+    alive();
+    if (seen !== null && seen !== event.data) later();
+    seen = event.data;
+  });
+  source.addEventListener("still", alive);
+  source.addEventListener("over", () => {
+    source.close();
+    window.location.reload();
+  });
+  source.addEventListener("error", () => {
+    quiet();
+    if (source.readyState === EventSource.CLOSED) again(); // refused: the browser does not try again by itself
+  });
+  expect();
+}
+
+function expect() {
+  clearTimeout(silent);
+  silent = setTimeout(() => { quiet(); listen(); }, SILENT_MILLISECONDS);
+}
+
+function alive() {
+  heard = new Date();
+  expect();
+  if (!lost) return;
+  lost = false;
+  document.getElementById("lost")?.remove();
+  later();
+}
+
+function quiet() {
+  if (lost) return;
+  lost = true;
+  const notice = document.createElement("p");
+  notice.id = "lost";
+  notice.className = "notice bad";
+  notice.setAttribute("role", "alert");
+  const time = new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit", minute: "2-digit", timeZone: document.body.dataset.zone,
+  }).format(heard);
+  notice.textContent =
+    `No connection to the console since ${time}: new alerts do not show here. It tries again by itself.`;
+  document.getElementById("main").prepend(notice);
+}
+
+// Somebody whose session is over signs in again; everybody else is connected again as soon as the console answers.
+function again() {
+  clearTimeout(silent);
+  silent = setTimeout(async () => {
+    const asking = new AbortController();
+    try {
+      const answer = await fetch("/events", { headers: { ...LIVE, Accept: "text/event-stream" }, signal: asking.signal });
+      if (answer.status === 401) return window.location.reload();
+      if (answer.ok) return listen();
+    } catch { /* away: asked again below */ } finally {
+      asking.abort();
+    }
+    again();
+  }, AGAIN_MILLISECONDS);
+}
+
+listen();
 
 function later() {
   if (due === null) due = setTimeout(() => { due = null; refresh(); }, WAIT_MILLISECONDS);
