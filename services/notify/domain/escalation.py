@@ -150,8 +150,11 @@ def failed(turn: Turn, given_up: Failed) -> None:
 
 
 def _next_channel(turn: Turn, message: Message) -> bool:
+    """Whether there is one. Where the roster has this one no more, all that it has now are next."""
     roster, person = turn.roster, message.to.person
-    channels = [name for name in message.further if roster.address(person, name) is not None]
+    renamed = person in roster.people and roster.address(person, message.to.channel) is None
+    ways = roster.channels_of(person, message.tier) if renamed else message.further
+    channels = [name for name in ways if roster.address(person, name) is not None]
     if not channels:
         return False
     when = roster.quiet_until(person, channels[0], message.tier, turn.at)
@@ -165,13 +168,27 @@ def _next_level(turn: Turn, message: Message) -> None:
     Where somebody of the level was told, or still may be, the clock goes on as it is.
     """
     thread, roster = turn.thread, turn.roster
-    if _reached(turn, message.level) or _next_level_besides(turn, message):
+    if _stand_in(turn, message) or _reached(turn, message.level) or _next_level_besides(turn, message):
         return
     start = turn.at + _pause(message)
     first = roster.reach(thread.tier, thread.due_hours, 0, start)
     last = roster.reach(thread.tier, thread.due_hours, thread.level, start)
     tellings.tell(turn, dict((*first, *last)).items(), message.occasion, digest=message.digest,
                   attempt=message.round + 1)  # fmt: skip
+
+
+def _stand_in(turn: Turn, message: Message) -> bool:
+    """Whether somebody else has by now the place of a person who left the roster: then they are told."""
+    thread, roster = turn.thread, turn.roster
+    if message.to.person in roster.people:
+        return False
+    start = roster.settled(thread.tier, turn.at)
+    start = roster.next_digest(start) if message.digest else start
+    known = {entry.to.person for entry in thread.told} | {one.to.person for one in thread.unsent}
+    reach = roster.reach(thread.tier, thread.due_hours, message.level, start)
+    if others := [(person, when) for person, when in reach if person not in known]:
+        tellings.tell(turn, others, message.occasion, digest=message.digest)
+    return bool(others)
 
 
 def _next_level_besides(turn: Turn, message: Message) -> bool:

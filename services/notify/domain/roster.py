@@ -94,7 +94,7 @@ class Roster(Strict):
         """Who is to be told at a level when it is told at ``at``, each once, and when each may be disturbed.
 
         Empty when nobody is on duty and there; never empty from :meth:`fallback_level` on. Where quiet hours hold a
-        message until somebody else has the duty, it is theirs.
+        message until somebody else has the duty, it is theirs; whoever is away by then is not there.
         """
         levels = self.chain(tier, due_hours).levels
         if level >= len(levels):
@@ -117,7 +117,8 @@ class Roster(Strict):
         if when > at and entry in self.duties:
             relief = self.on_duty(entry, when) or person
             person, when = relief, self.free_at(relief, tier, when)
-        yield person, when
+        if when == at or self.there(person, when):
+            yield person, when
 
     def _last_resort(self, tier: Tier, at: datetime) -> tuple[str, ...]:
         named = self.fallback.laboratory if tier == "DQ" else self.fallback.clinical
