@@ -276,3 +276,42 @@ def test_the_newest_results_stand_in_the_order_the_course_is_judged_by(client_as
     assert shown[:4] == ["VEGF", "VEGF", "MPROT_S", "IFE_S"]
     days = re.findall(r'data-label="Collected">\s*<time datetime="([^"]+)"', latest)
     assert days[0] > days[1], "of two series the newest first"
+
+
+PARTS = ("curves/VEGF", "curves/B12", "alerts", "moments", "moments?every=true", "results", "results?analyte=VEGF")
+
+
+@pytest.mark.parametrize("path", PARTS)
+def test_a_part_is_a_page_of_its_own_for_a_browser_that_runs_no_scripts(
+    client_as: Browser, synthetic: Case, path: str
+) -> None:
+    browser = client_as("viewer")
+    whole = browser.get(f"/patients/{synthetic.chart_id}/{path}")
+    assert whole.text.startswith("<!doctype html>")
+    assert "patient …001" in whole.text
+    alone = part(browser, synthetic, path)
+    assert not alone.startswith("<!doctype html>")
+    assert said(alone).split()[:20] == said(whole.text.split("<h1>")[1].split("</h1>")[1]).split()[:20]
+
+
+def test_without_scripts_nothing_of_a_patient_is_out_of_reach(
+    client_as: Browser, synthetic: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part that scripts fetch is a link too, and so is every further page of it."""
+    monkeypatch.setattr(patient_parts, "RESULTS_PAGE", 20)
+    monkeypatch.setattr(patient_parts, "ALERTS_PAGE", 3)
+    browser = client_as("viewer")
+    at = f"/patients/{synthetic.chart_id}"
+    seen, waiting = set(), [at]
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        text = browser.get(path).text
+        fetched = {one.replace("&amp;", "&") for one in re.findall(r'hx-get="([^"]+)"', text)}
+        linked = {one.replace("&amp;", "&") for one in re.findall(r'(?:href|action)="([^"]+)"', text)}
+        assert {one for one in fetched if "/newer" not in one} <= linked, path
+        waiting += sorted(fetched & linked - seen - set(waiting))
+    kinds = {path.removeprefix(at).split("?")[0].split("/")[1] for path in seen if path != at}
+    assert kinds == {"curves", "alerts", "moments", "results"}
+    assert len([path for path in seen if "/results?before=" in path]) >= 3
+    assert "being fetched" not in browser.get(at).text

@@ -18,12 +18,15 @@ from services.chart.adapters.cursors import LARGEST, UnknownCursor, cursor_of
 from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.audit import looks_at
 from services.chart.adapters.web.console import Console
+from services.chart.adapters.web.errors import is_fragment
 from services.chart.adapters.web.pages.showing import OldValues, console_of, old_values, patient_of, show
 from services.chart.adapters.web.roles import Person, may
 from services.chart.domain import context
+from services.chart.domain.course_words import analyte_name
 from services.chart.domain.curve_spec import Json, spec
 from services.chart.domain.curves import Curve, curve_of, describe, labels
 from services.chart.domain.views import SeriesView
+from services.chart.domain.worklist_words import headline
 
 router = APIRouter()
 Row = TypeVar("Row")
@@ -53,8 +56,8 @@ async def curve_part(request: Request, chart_id: UUID, analyte: str, _: Reader) 
     old = await old_values(request, [result for view in series for result in view.results])
     curve = await asyncio.to_thread(_curve, console, row.key, analyte, series, old)
     document = spec(curve)
-    return show(
-        request, "_curve.html", patient=row, curve=curve, description=describe(curve), old=old,
+    return _part(
+        request, "_curve.html", analyte_name(analyte), patient=row, curve=curve, description=describe(curve), old=old,
         spec=_in_script(document), total=sum(len(view.results) for view in found),
         drawn=sum(len(view.results) for view in series), in_table=IN_TABLE,
         series=list(zip(labels(curve), curve.series, strict=True)),
@@ -99,8 +102,8 @@ async def alerts_part(request: Request, chart_id: UUID, _: Reader, after: Cursor
     shown = found[:ALERTS_PAGE]
     views = await asyncio.to_thread(lambda: [read_model.alert(each.alert) for each in shown])
     following = cursor_of(shown[-1]) if len(found) > ALERTS_PAGE else ""
-    return show(
-        request, "_patient_alerts.html", patient=row, following=following,
+    return _part(
+        request, "_patient_alerts.html", "Who was told, and what was withdrawn", patient=row, following=following,
         views=[view for view in views if view is not None],
     )  # fmt: skip
 
@@ -113,8 +116,9 @@ async def moments_part(
     row = await patient_of(request, chart_id)
     moments = await asyncio.to_thread(console_of(request).read_model.course_moments, row.key)
     wanted = [moment for moment in reversed(moments) if every or moment.changed]
-    return show(
-        request, "_moments.html", patient=row, moments=wanted[:limit], more=len(wanted) > limit, limit=limit,
+    return _part(
+        request, "_moments.html", "History of calls, as they were at the time", patient=row,
+        moments=wanted[:limit], more=len(wanted) > limit, limit=limit,
         page=MOMENTS_PAGE, every=every, total=len(moments),
     )  # fmt: skip
 
@@ -129,10 +133,17 @@ async def results_part(
     found = await _page(read_model.results, key=row.key, limit=RESULTS_PAGE + 1, before=before, analyte=analyte or None)
     shown = found[:RESULTS_PAGE]
     codes = sorted({each.subject for each in await asyncio.to_thread(read_model.latest, row.key)})
-    return show(
-        request, "_results.html", patient=row, rows=shown, analyte=analyte, codes=codes, before=before,
+    return _part(
+        request, "_results.html", "All results", patient=row, rows=shown, analyte=analyte, codes=codes, before=before,
         following=cursor_of(shown[-1]) if len(found) > RESULTS_PAGE else "", old=await old_values(request, shown),
     )  # fmt: skip
+
+
+def _part(request: Request, template: str, title: str, **context: Any) -> HTMLResponse:
+    """The part alone for htmx; for a browser that runs no scripts, or a link that was kept, as a page of its own."""
+    if is_fragment(request):
+        return show(request, template, **context)
+    return show(request, "part.html", part=template, title=headline(title), **context)
 
 
 async def _page(read: Callable[..., list[Row]], **wanted: Any) -> list[Row]:
