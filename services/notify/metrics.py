@@ -68,6 +68,7 @@ READ_BACK = Histogram(
 REFUSED = Counter("refrain_notify_answers_refused_total", "Answers that came too late or made no sense.", ["reason"])
 TIMER_FAILURES = Counter("refrain_notify_timer_failures_total", "Timers that could not be fired: a defect.")
 OPEN = Gauge("refrain_notify_open_records", "Alerts that wait for somebody, by age.", ["tier", "age"])
+UNTOLD = Gauge("refrain_notify_untold_records", "Alerts of which somebody should have heard, and nobody did.", ["tier"])
 UNSENT = Gauge("refrain_notify_unsent_records", "Messages that wait for a channel.", ["channel"])
 CHANNEL_READY = Gauge("refrain_notify_channel_ready", "1 while a channel takes messages.", ["channel"])
 TRIES = Counter(
@@ -100,6 +101,7 @@ def initialise() -> None:
     for tier in TIERS:
         for per_tier in (SNOOZED, REASSIGNED, REOPENED, RESULT_TO_DELIVERY, DELIVERY, ACKNOWLEDGEMENT):
             per_tier.labels(tier)
+        UNTOLD.labels(tier)
         for reason in ("unanswered", "undeliverable", "nobody_on_duty"):
             ESCALATED.labels(tier, reason)
         for age, _ in AGES:
@@ -166,6 +168,11 @@ def _count(action: AlertAction, thread: Thread, kind: str, first: bool) -> None:
 
 def _seconds(start: datetime, end: datetime) -> float:
     return max(0.0, (end - start).total_seconds())
+
+
+def show_untold(counts: Mapping[Tier, int]) -> None:
+    for tier in TIERS:
+        UNTOLD.labels(tier).set(counts.get(tier, 0))
 
 
 def show_open(counts: Mapping[Tier, Sequence[int]]) -> None:

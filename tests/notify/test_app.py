@@ -185,5 +185,6 @@ def test_open_alerts_are_shown_by_age_and_what_waits_by_channel(store: Store) ->
         ("P1", "under_15m"): 1, ("P1", "under_1d"): 1, ("P2", "under_1d"): 1,
     }  # fmt: skip
     assert value("unsent_records", channel="pager") == 3
+    assert (value("untold_records", tier="P1"), value("untold_records", tier="P2")) == (1, 1)  # the newest settles
     assert value("unpublished_records") == outbox.waiting()
     assert thread_of(store, 3).waiting

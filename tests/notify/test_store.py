@@ -24,7 +24,7 @@ from services.notify.adapters.store import MIGRATIONS, Contradiction, Store
 from services.notify.adapters.tables import ACTIONS, METADATA, THREADS
 from services.notify.domain.happenings import Outcome
 from tests.notify.keeping import CLUSTER, Committed, a_store, an_action, ids, put
-from tests.notify.telling import NOON, a_message, a_thread
+from tests.notify.telling import NOON, a_message, a_thread, told
 
 POSTGRES_ONLY = pytest.mark.parametrize(
     "database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
@@ -253,6 +253,21 @@ def test_open_alerts_are_counted_by_tier_and_age(store: Store) -> None:
     )
     moments = [NOON, NOON - timedelta(hours=1), NOON - timedelta(days=1)]
     assert Queries(store).open_since(moments) == {"P1": [2, 1, 0], "DQ": [1, 1, 1]}
+
+
+def test_alerts_are_counted_of_which_somebody_should_have_heard_and_nobody_did(store: Store) -> None:
+    due = {"not_before": NOON}
+    held = {"not_before": NOON + timedelta(hours=8)}
+    given: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({}, due), ({}, held), ({}, held | {"round": 1}), ({"told": (told(),)}, due), ({"state": "read_back"}, due),
+        ({"told": (told() | {"sure": False},)}, due),
+        ({"told": (told(),), "clock_from": NOON + timedelta(hours=1)}, due),  # and again since
+        ({"tier": "DQ"}, due),
+    ]  # fmt: skip
+    for number, (thread, message) in enumerate(given):
+        about = a_thread(number, **thread)
+        put(store, Outcome(about, (), (a_message(about, **message),)))
+    assert Queries(store).untold(NOON) == {"P1": 4, "DQ": 1}
 
 
 def test_one_holder_has_a_work_until_its_time_is_over_or_it_lets_go(store: Store) -> None:

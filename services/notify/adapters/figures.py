@@ -46,6 +46,7 @@ class Figures:
         """Read and show once. Blocking."""
         now = self._now()
         metrics.show_open(self._queries.open_since([now - age for _, age in metrics.AGES]))
+        metrics.show_untold(self._queries.untold(now))
         unsent = self._queries.unsent()
         for channel in self._channels:
             metrics.UNSENT.labels(channel).set(unsent.get(channel, 0))

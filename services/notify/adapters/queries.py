@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 
 from refrain.contracts.events import AlertAction, Tier
 from refrain.contracts.topics import ALERT_ACTIONS
@@ -27,6 +28,7 @@ from services.notify.adapters.tables import (
     WAITS,
     microseconds,
 )
+from services.notify.domain.knowing import is_untold
 from services.notify.domain.thread import Thread, rank_of
 
 RANKS: dict[str, tuple[int, ...]] = {
@@ -36,6 +38,11 @@ RANKS: dict[str, tuple[int, ...]] = {
     "DQ": (rank_of("DQ", None),),
 }
 """By tier, where its alerts stand in the order of urgency."""
+
+
+UNTOLD = 1000
+FIRST_ROUND = '%"round":0,%'
+"""In a delivery's message as JSON: not every channel of its person has failed."""
 
 
 class NotOurs(ValueError):
@@ -134,6 +141,19 @@ class Queries:
         query = select(THREADS.c.tier, *columns).where(self._mine, WAITS).group_by(THREADS.c.tier)
         with self._store.reading() as sql:
             return {row[0]: list(row[1:]) for row in sql.execute(query)}
+
+    def untold(self, now: datetime) -> dict[Tier, int]:
+        """By tier, how many alerts wait of which nobody heard although somebody should have: a message of them is due,
+        or all ways failed once. At most :data:`UNTOLD` are looked at."""
+        due = or_(DELIVERIES.c.not_before <= microseconds(now), DELIVERIES.c.message.not_like(FIRST_ROUND))
+        overdue = select(DELIVERIES.c.alert).where(DELIVERIES.c.cluster == self._store.cluster, UNSENT, due)
+        found = self._threads(
+            select(THREADS.c.thread)
+            .where(self._mine, WAITS, THREADS.c.alert.in_(overdue))
+            .order_by(THREADS.c.rank)
+            .limit(UNTOLD)
+        )
+        return Counter(thread.tier for thread in found if is_untold(thread))
 
     def unsent(self) -> dict[str, int]:
         """By channel, how many messages wait for it."""

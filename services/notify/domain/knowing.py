@@ -53,6 +53,13 @@ def surely_told(thread: Thread) -> frozenset[str]:
     return frozenset(entry.to.person for entry in thread.told if entry.sure and entry.occasion != "retracted")
 
 
+def is_untold(thread: Thread) -> bool:
+    """Whether an alert waits for an answer and no channel is known to have told anybody since it last began to."""
+    since = thread.clock_from - thread.snoozed_for
+    told = any(entry.sure and entry.at >= since and entry.occasion != "retracted" for entry in thread.told)
+    return thread.waiting and not thread.answered and not told
+
+
 def absorb(thread: Thread, entries: Iterable[ToldOnce]) -> Thread:
     """The thread with what people were told of another alert of its episode."""
     held = {one.to.person for one in thread.told}
