@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -19,6 +20,7 @@ from refrain.runtime.database import upgrade
 from refrain.runtime.grpc_server import GrpcServer
 from services.notify.adapters.answers import Answers
 from services.notify.adapters.grpc_api import NAME, AlertApi
+from services.notify.adapters.queries import Queries
 from services.notify.adapters.store import MIGRATIONS, Store
 from tests.notify.keeping import Clock, a_store, issued, take, thread_of, wait_for
 from tests.notify.telling import PATIENT, a_thread
@@ -39,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def address(store: Store) -> Iterator[str]:
     """Where an AlertService answers, in a loop of its own."""
     ports: list[int] = []
-    ready, clock = Event(), Clock()
+    ready, clock = Event(), Clock(datetime.now(UTC))  # as the command
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
@@ -96,11 +98,50 @@ def test_an_alert_is_taken_on_under_the_operators_own_id(store: Store, address: 
     assert "k.operator" in listed.output
 
 
+def test_an_alert_is_put_off_within_the_limit_of_the_site(store: Store, address: str) -> None:
+    alert = str(a_thread(1).alert)
+    take(store, issued(1, tier="P2"))
+    off = refrain("snooze", alert, "--hours", "0.5", "--reason", "in theatre", "--by", "k.operator", "--to", address)
+    assert (off.exit_code, "is put off until" in off.output) == (0, True)
+    assert thread_of(store).state == "snoozed"
+    action = Queries(store).actions(a_thread(1).alert)[-1]
+    assert (action.actor.id, action.actor.via, action.body.type) == ("k.operator", "cli", "snoozed")
+    again = refrain("snooze", alert, "--hours", "100", "--to", address)
+    assert (again.exit_code, "may not be silenced for so long" in again.output) == (1, True)
+    assert refrain("snooze", alert, "--hours", "0", "--to", address).exit_code == 2
+
+
+def test_a_critical_alert_is_never_put_off(store: Store, address: str) -> None:
+    take(store, issued(1))
+    result = refrain("snooze", str(a_thread(1).alert), "--hours", "0.5", "--to", address)
+    assert (result.exit_code, "may not be silenced" in result.output) == (1, True)
+    assert thread_of(store).state == "raised"
+
+
+def test_an_alert_is_given_to_somebody_of_the_roster(store: Store, address: str) -> None:
+    alert = str(a_thread(1).alert)
+    take(store, issued(1))
+    given = refrain("reassign", alert, "a.roy", "--reason", "knows the patient", "--to", address)
+    assert (given.exit_code, "is given to a.roy" in given.output) == (0, True)
+    assert thread_of(store).assigned_to == "a.roy"
+    assert "a.roy" in refrain("--to", address).output
+    unknown = refrain("reassign", alert, "nobody", "--to", address)
+    assert (unknown.exit_code, "m.lee (M. Lee)" in unknown.output) == (1, True)
+    assert thread_of(store).assigned_to == "a.roy"
+
+
+def test_a_data_question_is_not_given_to_the_ward(store: Store, address: str) -> None:
+    take(store, issued(1, tier="DQ"))
+    result = refrain("reassign", str(a_thread(1).alert), "a.roy", "--to", address)
+    assert result.exit_code == 1
+    assert "nobody of the roster to whom alerts of this tier" in " ".join(result.output.split()), result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         pytest.param(("--reason", "because"), "will_act", id="the reasons are listed"),
-        pytest.param(("--reason", "other"), "INVALID_ARGUMENT", id="other needs a comment"),
+        pytest.param(("--reason", "other"), "comment: say what, where the reason is other", id="other needs a comment"),
     ],
 )
 def test_a_wrong_reason_is_a_sentence(store: Store, address: str, arguments: tuple[str, ...], said: str) -> None:

@@ -1,4 +1,4 @@
-"""``refrain alerts``: what waits for somebody, as notify has it, and taking one on."""
+"""``refrain alerts``: what waits for somebody, as notify has it; taking one on, putting it off, passing it on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from uuid import uuid4
 import grpc
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -30,7 +32,9 @@ from refrain.contracts.acknowledging import REASON_BY_CODE, REASONS
 app = typer.Typer(
     help="""Alerts that wait for somebody, most urgent and oldest first.
 
-    `refrain alerts` lists them, `refrain alerts --watch` keeps the list current, `refrain alerts ack ID` takes one on.
+    `refrain alerts` lists them, `refrain alerts --watch` keeps the list current.
+
+    `ack ID` takes one on, `snooze ID` puts it off, `reassign ID WHO` gives it to somebody else.
     """,
 )
 
@@ -38,8 +42,14 @@ PAGE = 500
 COLOURS = {"P1": "bold red", "P2": "yellow", "P3": "cyan", "DQ": "magenta"}
 """Beside the word, never instead of it."""
 
+LONGEST_HOURS = 1000.0
+"""Beyond every site's limit for putting an alert off, which notify knows; a slip of the hand ends here."""
+
 Stub = alerts_pb2_grpc.AlertServiceStub
 To = Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="notify's gRPC; left out: that of the local stack.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the alert, as the list shows it.")]
+By = Annotated[str, typer.Option("--by", metavar="WHO", help="Your id; left out: your name on this machine.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, for others to read.")]
 
 
 class Tier(StrEnum):
@@ -80,12 +90,12 @@ def alerts(
 @app.command()
 @sentences
 def ack(
-    alert: Annotated[str, typer.Argument(metavar="ID", help="Id of the alert, as the list shows it.")],
+    alert: Id,
     reason: Annotated[str, typer.Option("--reason", help=f"One of {', '.join(REASON_BY_CODE)}.")],
     comment: Annotated[
         str, typer.Option("--comment", help="What others should know; needed for the reason other.")
     ] = "",
-    by: Annotated[str, typer.Option("--by", metavar="WHO", help="Your id; left out: your name on this machine.")] = "",
+    by: By = "",
     to: To = "",
 ) -> None:
     """Take an alert on, for a reason that is kept with your name. A critical one still waits for its read-back.
@@ -96,12 +106,61 @@ def ack(
         fail("The reason is one of: " + "; ".join(f"{one.code} ({one.words})" for one in REASONS) + ".")
     request = api.AcknowledgeRequest(
         alert_id=alert, reason=reason, comment=comment, request_id=str(uuid4()),
-        actor=people_pb2.Actor(id=who(by), via="cli"),
+        actor=_actor(by),
     )  # fmt: skip
     with _service(to) as stub:
         taken = stub.Acknowledge(request, timeout=questions.DEADLINE_SECONDS).alert
     more = " It still waits for its read-back." if taken.waiting else ""
     out.print(f"[green]✓[/] {taken.tier} {taken.kind} is taken on by {escape(taken.acknowledged_by)}.{more}")
+
+
+@app.command()
+@sentences
+def snooze(
+    alert: Id,
+    hours: Annotated[float, typer.Option("--hours", min=0.01, max=LONGEST_HOURS, help="For how long, like 4 or 0.5.")],
+    reason: Why = "",
+    by: By = "",
+    to: To = "",
+) -> None:
+    """Put an alert off: nobody is told of it until then, and its clock stands still meanwhile.
+
+    All times that one alert is put off stay within the site's limit; a critical one is never put off. Exit code 1 when
+    it could not be.
+    """
+    until = Timestamp()
+    until.FromDatetime(datetime.now(UTC) + timedelta(hours=hours))
+    request = api.SnoozeRequest(
+        alert_id=alert, until=until, reason=reason, request_id=str(uuid4()), actor=_actor(by)
+    )  # fmt: skip
+    with _service(to) as stub:
+        off = stub.Snooze(request, timeout=questions.DEADLINE_SECONDS).alert
+    out.print(f"[green]✓[/] {off.tier} {off.kind} is put off until {_moment(off.snoozed_until):%Y-%m-%d %H:%M} UTC.")
+
+
+@app.command()
+@sentences
+def reassign(
+    alert: Id,
+    person: Annotated[str, typer.Argument(metavar="WHO", help="Id of a person of the roster.")],
+    reason: Why = "",
+    by: By = "",
+    to: To = "",
+) -> None:
+    """Give an alert to somebody else, who is told. Its clock goes on. Exit code 1 when it could not be given."""
+    request = api.ReassignRequest(
+        alert_id=alert, to=person, reason=reason, request_id=str(uuid4()), actor=_actor(by)
+    )  # fmt: skip
+    with _service(to) as stub:
+        known = stub.ListPeople(api.ListPeopleRequest(), timeout=questions.DEADLINE_SECONDS).people
+        if person not in {one.id for one in known}:
+            fail("The roster knows: " + "; ".join(f"{one.id} ({one.name})" for one in known) + ".")
+        given = stub.Reassign(request, timeout=questions.DEADLINE_SECONDS).alert
+    out.print(f"[green]✓[/] {given.tier} {given.kind} is given to {escape(given.assigned_to)}.")
+
+
+def _actor(by: str) -> people_pb2.Actor:
+    return people_pb2.Actor(id=who(by), via="cli")
 
 
 @contextmanager
@@ -114,9 +173,19 @@ def _service(to: str) -> Iterator[Stub]:
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             fail(f"No notify answers at {target}. Is the stack up? refrain status shows the gRPC port.")
-        fail(f"notify says ({error.code().name}): {error.details()}")
+        fail(f"notify says ({error.code().name}): {_said(error)}")
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+def _said(error: grpc.RpcError) -> str:
+    """What notify says of a refusal: field by field where a request makes no sense."""
+    wrong = error_details_pb2.BadRequest()
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        detail.Unpack(wrong)
+    fields = [f"{one.field}: {one.description}" for one in wrong.field_violations]
+    return "; ".join(fields) or str(error.details())
 
 
 @contextmanager
