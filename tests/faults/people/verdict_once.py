@@ -70,8 +70,9 @@ def one_episode_is_told_once(evidence: Evidence, allowed: Allowed) -> Iterator[s
 
 
 def _excuse(evidence: Evidence, old: Heard, new: Heard) -> str:
-    mine = {one.message.delivery for one in evidence.members[old.key] if one.message.alert == old.alert}
-    done = [action for action in evidence.actions_of.get(old.alert, ())
+    alerts = (old.alert, new.alert)
+    mine = {one.message.delivery for one in evidence.members[old.key] if one.message.alert in alerts}
+    done = [action for alert in alerts for action in evidence.actions_of.get(alert, ())
             if isinstance(action.body, Told | Undelivered) and action.body.delivery in mine]  # fmt: skip
     if any(isinstance(action.body, Told) and action.at.timestamp() < new.at for action in done):
         return ""

@@ -126,8 +126,8 @@ def retractions_reach_who_was_told(evidence: Evidence, allowed: Allowed) -> Iter
             after = [one for one in heard if one.person == person and one.occasion == "retracted" and one.at >= since]
             if after:
                 allowed["person told of a retraction"] += 1
-            elif person in _in_the_next_digest(evidence, kin):
-                allowed["person told of a retraction in the next digest"] += 1
+            elif person in _will_hear(evidence, kin):
+                allowed["person told of a retraction in the next digest, or when all ways are tried again"] += 1
             else:
                 unaware.append(f"{life.alert} {person}")
     yield from some("people were told of an alert and not of its retraction", unaware)
@@ -158,10 +158,10 @@ def _who_knew(evidence: Evidence, kin: set[UUID], heard: list[Heard]) -> dict[st
     return known
 
 
-def _in_the_next_digest(evidence: Evidence, kin: set[UUID]) -> set[str]:
+def _will_hear(evidence: Evidence, kin: set[UUID]) -> set[str]:
     return {
         delivery.message.to.person
         for delivery in evidence.deliveries.values()
-        if delivery.message.alert in kin and delivery.message.digest and delivery.state == "waiting"
-        and delivery.message.occasion == "retracted"
+        if delivery.message.alert in kin and (delivery.message.digest or delivery.message.round)
+        and delivery.state == "waiting" and delivery.message.occasion == "retracted"
     }  # fmt: skip
