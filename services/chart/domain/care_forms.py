@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from refrain.contracts.events import CareBody, CareEvent, ClinicalFinding, LineStarted
+from refrain.contracts.events import CareBody, CareEvent, ClinicalFinding, LineStarted, RuleSetAssigned
 
 Input = Literal["text", "date", "number", "decimal", "choice", "lines", "symptoms", "scores"]
 SYMPTOM_ROWS = 6
@@ -41,6 +41,8 @@ class CareForm:
     hint: str = ""
     own_key: bool = False
     """Two of one day are two events: the form gives each a key of its own."""
+    timed: bool = False
+    """It holds from when it was said: ``at`` is when the form was opened; a correction keeps the first time."""
 
 
 def _day(name: str, label: str, *, required: bool = True) -> Field:
@@ -57,13 +59,20 @@ FORMS: Mapping[str, CareForm] = {
                 LINE,
                 _day("start", "First day"),
                 Field("rule_set", "Rule set", "choice", True, "How the response of this line is judged."),
-                Field("second_rule_set", "Second rule set", "text", hint="Shown beside the first; may stay empty."),
+                Field("second_rule_set", "Second rule set", "choice", hint="Shown beside the first; may stay empty."),
                 Field("m_component_source", "Analyte that measures the M component", "text",
                       hint="MPROT_S unless the spike cannot be measured; QUANT_IG:IGG for total IgG."),
                 Field("plan", "Planned sequence", "lines", hint="One part a line: induction, transplant, maintenance."),
             ),
             "A new line resets baseline, lowest value, best response and ladder; the old one is kept and shown. "
             "Induction, transplant and maintenance decided together are one line.",
+        ),
+        CareForm(
+            "rule_set_assigned", "Rule set assigned",
+            (LINE, Field("rule_set", "Rule set", "choice", True)),
+            "It counts instead of the rule set that the line was started with, or was assigned before: the whole line "
+            "is judged anew. Alerts that no longer hold are withdrawn.",
+            timed=True,
         ),
         CareForm(
             "line_stopped", "Therapy line stopped",
@@ -170,7 +179,9 @@ def filled_with(body: CareBody) -> dict[str, str]:
 
 
 def kept(body: Mapping[str, Any], known: CareBody) -> dict[str, Any]:
-    """The corrected body with the scores of the recorded event that the form has no input for: none is lost."""
+    """The corrected body with what the recorded event says and the form has no input for: scores, since when."""
+    if isinstance(known, RuleSetAssigned):
+        return {**body, "at": known.at.isoformat()}
     if not isinstance(known, ClinicalFinding):
         return dict(body)
     named = {name for name, _ in SCORES}
@@ -198,11 +209,19 @@ def refused_here(form: CareForm, body: Mapping[str, Any], standing: Iterable[Car
         wrong["symptoms"] = "Choose how each symptom is against the visit before."
     if form.kind == "clone_stated" and not {"heavy", "light"} & set(body):
         wrong["heavy"] = "State at least one chain."
-    if form.kind == "line_started" and "line" in body:
-        lines = {str(event.body.line): event for event in standing if isinstance(event.body, LineStarted)}
-        known = lines.get(str(body["line"]))
-        if known is not None and known.key != key and isinstance(known.body, LineStarted):
-            wrong["line"] = (
-                f"Line {body['line']} is recorded already, from {known.body.start}. Correct that entry instead."
-            )
+    if "line" in body and form.kind in ("line_started", "rule_set_assigned"):
+        wrong |= _wrong_line(form, body, standing, key)
     return wrong
+
+
+def _wrong_line(
+    form: CareForm, body: Mapping[str, Any], standing: Iterable[CareEvent], key: str
+) -> dict[str, str]:  # fmt: skip
+    lines = {str(event.body.line): event for event in standing if isinstance(event.body, LineStarted)}
+    known = lines.get(str(body["line"]))
+    if form.kind == "rule_set_assigned":
+        return {} if known else {"line": f"No line {body['line']} is recorded. Record first when it started."}
+    if known is not None and known.key != key and isinstance(known.body, LineStarted):
+        start = known.body.start
+        return {"line": f"Line {body['line']} is recorded already, from {start}. Correct that entry instead."}
+    return {}

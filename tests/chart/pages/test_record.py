@@ -12,7 +12,15 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from refrain.contracts.events import CareEvent, ClinicalFinding, Drug, LineStarted, RepairReviewed, SeriesJoined
+from refrain.contracts.events import (
+    CareEvent,
+    ClinicalFinding,
+    Drug,
+    LineStarted,
+    RepairReviewed,
+    RuleSetAssigned,
+    SeriesJoined,
+)
 from refrain.contracts.topics import CARE_EVENTS
 from services.chart.adapters.read_model import ReadModel
 from services.chart.adapters.web.console import Console
@@ -68,6 +76,7 @@ def test_what_is_filled_in_arrives_as_it_was_said(ward: TestClient, beside: Inta
     ("kind", "filled"),
     [
         ("line_started", {"line": "2", "start": "2026-05-04", "rule_set": "poems", "plan": "bortezomib\ntransplant"}),
+        ("rule_set_assigned", {"line": "1", "rule_set": "poems-pumch"}),
         ("line_stopped", {"line": "1", "end": "2026-05-04", "reason": "toxicity"}),
         ("transplant", {"on": "2026-05-04", "kind": "autologous"}),
         ("collection", {"on": "2026-05-04", "cell": "CD34+", "number": "5.03", "unit": "10*6/kg"}),
@@ -346,3 +355,33 @@ def test_who_recorded_what_is_written_down(
     send(ward, case_report, "drug", **DRUG)
     looks = recording.audit.looks(person="clinician", patient=str(case_report.chart_id))
     assert ("recorded drug", str(beside.recorded[0].event_id)) in {(look.what, look.subject) for look in looks}
+
+
+def test_a_rule_set_is_assigned_from_when_the_form_was_opened_and_a_correction_keeps_that(
+    ward: TestClient, beside: Intake, case_report: Case, fill: Fill
+) -> None:
+    assert send(ward, case_report, "rule_set_assigned", line="1", rule_set="poems-pumch").status_code == 303
+    [event] = beside.recorded
+    assert event.body == RuleSetAssigned(line=1, rule_set="poems-pumch", at=datetime.fromisoformat(OPENED))
+    fill(beside.published)
+    page = ward.get(f"/patients/{case_report.chart_id}").text
+    assert "line 1: poems-pumch" in said(page)
+    form = f"/patients/{case_report.chart_id}/record/rule_set_assigned?event={event.event_id}"
+    assert f'href="{form}"' in page
+    assert f'value="{event.key}"' in ward.get(form).text
+    later = {"key": event.key, "known_from": NOW.isoformat()}
+    assert send(ward, case_report, "rule_set_assigned", line="1", rule_set="poems", **later).status_code == 303
+    corrected = beside.recorded[-1]
+    assert corrected.key == event.key
+    assert corrected.body == RuleSetAssigned(line=1, rule_set="poems", at=datetime.fromisoformat(OPENED))
+    assert send(ward, case_report, "rule_set_assigned", do="withdraw", **later).status_code == 303
+    assert beside.recorded[-1].withdrawn
+
+
+def test_a_rule_set_of_no_line_is_refused_before_it_means_nothing(
+    ward: TestClient, beside: Intake, case_report: Case
+) -> None:
+    answer = send(ward, case_report, "rule_set_assigned", line="7", rule_set="poems")
+    assert answer.status_code == 422
+    assert "No line 7 is recorded. Record first when it started." in said(answer)
+    assert beside.recorded == []

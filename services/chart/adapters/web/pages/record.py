@@ -37,6 +37,8 @@ from services.chart.domain.views import PatientRow
 router = APIRouter()
 Recorder = Annotated[Person, Depends(may("record_care"))]
 Reviewer = Annotated[Person, Depends(may("review_repairs"))]
+RULE_SETS = ("rule_set", "second_rule_set")
+"""Inputs that response knows the choices of."""
 LONGEST = 2000
 """Characters of one input."""
 AGAIN = "It is not certain that it was recorded. Send the form again: the same form is recorded once only."
@@ -123,6 +125,8 @@ async def record(request: Request, chart_id: UUID, kind: str, _: Recorder) -> Re
     sent = await _sent(request)
     key, withdrawn = sent.get("key", ""), sent.get("do") == "withdraw"
     body = care_forms.body_of(form, sent)
+    if form.timed:
+        body["at"] = _opened(sent, request).isoformat()
     standing = await asyncio.to_thread(console_of(request).read_model.care_events, patient.key)
     known = next((event for event in standing if event.key == key), None) if key else None
     if key and (known is None or known.body.type != kind):
@@ -210,14 +214,14 @@ async def _shown(
     request: Request, patient: PatientRow, form: CareForm, filled: Mapping[str, str], *, key: str,
     wrong: Mapping[str, str] | None = None, status: int = 200,
 ) -> HTMLResponse:  # fmt: skip
-    needs_rules = any(field.name == "rule_set" for field in form.fields)
+    needs_rules = any(field.name in RULE_SETS for field in form.fields)
     known_sets, away = await rule_sets(console_of(request).clients) if needs_rules else ((), "")
     return show(
         request, "record.html", status, patient=patient, form=form, filled=filled, key=key, wrong=wrong or {},
         request_id=filled.get("request_id") or str(uuid4()),
         known_from=filled.get("known_from") or console_of(request).now().isoformat(),
-        rule_sets=known_sets, away=away, courses=care_forms.COURSES, scores=care_forms.SCORES,
-        symptom_rows=care_forms.symptom_rows(filled),
+        rule_sets=known_sets, named_by_rule_sets=RULE_SETS, away=away,
+        courses=care_forms.COURSES, scores=care_forms.SCORES, symptom_rows=care_forms.symptom_rows(filled),
     )  # fmt: skip
 
 
