@@ -209,3 +209,45 @@ def test_sign_ins_and_refusals_are_audited(local: Console, browse: Browse) -> No
         ("created", "rosa"),
     ]  # fmt: skip
     assert all(PHRASE not in repr(event) for event in events)
+
+
+ALERT = "/alerts/11111111-2222-4333-8444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "after"),
+    [
+        pytest.param(f"{ALERT}/acknowledge", {}, ALERT, id="a form of an alert"),
+        pytest.param("/feed/codes", {}, "/", id="a form whose page is not told"),
+        pytest.param(
+            f"{ALERT}/acknowledge", {"HX-Request": "true", "HX-Current-URL": "https://console.example/?view=ward"},
+            "/?view=ward", id="a form on the work list",
+        ),
+    ],
+)  # fmt: skip
+def test_whose_session_was_over_is_told_that_the_form_was_not_recorded(
+    local: Console, browse: Browse, path: str, headers: dict[str, str], after: str
+) -> None:
+    client = browse(local)
+    answer = client.post(path, data={"reason": "will_act"}, headers=headers)
+    there = answer.headers.get("location") or answer.headers["hx-redirect"]
+    page = client.get(there).text
+    assert "it was not recorded. Sign in, and send it again." in page
+    form = form_of(page)
+    signed_in = client.post("/signin", data={**form, "name": "rosa", "password": PHRASE})
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, after)
+
+
+def test_a_part_that_is_asked_for_without_a_session_leads_back_to_its_page(local: Console, browse: Browse) -> None:
+    client = browse(local)
+    asking = {"HX-Request": "true", "HX-Current-URL": f"https://console.example{ALERT}"}
+    there = client.get(f"{ALERT}/newer?seen=0", headers=asking).headers["hx-redirect"]
+    assert there == f"/signin?next={ALERT}"
+    assert "not recorded" not in client.get(there).text
+    elsewhere = {"HX-Request": "true", "HX-Current-URL": "https://console.example//evil.example/"}
+    assert sign_in_from(client, client.get("/feed", headers=elsewhere).headers["hx-redirect"]) == "/"
+
+
+def sign_in_from(client: TestClient, address: str) -> str:
+    form = form_of(client.get(address).text)
+    return client.post("/signin", data={**form, "name": "rosa", "password": PHRASE}).headers["location"]

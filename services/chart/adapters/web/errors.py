@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 FHIR = "/fhir"
 SIGN_IN = "/signin"
+PAGE_OF_FORM = re.compile(r"/(alerts|patients|feed/quarantine)/[0-9a-f-]{36}")
+"""Where the forms of an alert, a patient, a quarantined message stand."""
 TITLES = {
     400: "That request cannot be understood",
     401: "You are not signed in",
@@ -70,15 +73,28 @@ def ask_to_sign_in(request: Request) -> Response:
     """Machines and open pages are told so; a person is taken to the sign-in and back afterwards."""
     if is_fhir(request):
         return refusal(request, 401, headers={"WWW-Authenticate": "Bearer"})
-    where = SIGN_IN
+    reading = request.method in ("GET", "HEAD")
     if is_fragment(request):
+        page = urlsplit(request.headers.get("hx-current-url", "/"))
+        where = _sign_in(_with_query(page.path, page.query), unsent=not reading)
         return refusal(request, 401, "Sign in again.", {"HX-Redirect": where})
-    if request.method in ("GET", "HEAD") and "text/event-stream" not in request.headers.get("accept", ""):
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(where if asked == "/" else f"{where}?next={quote(asked)}", 303)
-    if request.method in ("GET", "HEAD"):
+    if not reading:
+        page_of_form = PAGE_OF_FORM.match(request.url.path)
+        return RedirectResponse(_sign_in(page_of_form[0] if page_of_form else "/", unsent=True), 303)
+    if "text/event-stream" in request.headers.get("accept", ""):
         return refusal(request, 401)
-    return RedirectResponse(where, 303)
+    return RedirectResponse(_sign_in(_with_query(request.url.path, request.url.query)), 303)
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _sign_in(after: str, *, unsent: bool = False) -> str:
+    """The address of the sign-in; ``unsent`` has it say that a form was not recorded: its sender believes it was."""
+    asked = {"next": after} if after not in ("", "/") else {}
+    asked |= {"unsent": "true"} if unsent else {}
+    return f"{SIGN_IN}?{urlencode(asked, safe='/')}" if asked else SIGN_IN
 
 
 def is_fhir(request: Request) -> bool:

@@ -19,14 +19,15 @@ from services.chart.adapters.web.users import Refused, TooManyAttempts
 router = APIRouter()
 
 Text = Annotated[str, Form()]
+UNSENT = "You were signed out before this was sent: it was not recorded. Sign in, and send it again."
 
 
 @router.get("/signin")
-async def sign_in_page(request: Request, next: str = "/") -> Response:
+async def sign_in_page(request: Request, next: str = "/", unsent: bool = False) -> Response:
     """The form, and the way to the provider. Gives the visit a cookie, so that the form is bound to this browser."""
     if request.state.person is not None:
         return RedirectResponse(local_path(next), 303)
-    return _page(request, next)
+    return _page(request, next, problem=UNSENT if unsent else "")
 
 
 @router.post("/signin")
