@@ -27,7 +27,10 @@ class WrongRevision(Exception):
 
 
 def open_database(url: str, service: str) -> Engine:
-    """Connect lazily. In PostgreSQL the service lives in a schema of its own name; in SQLite in a file of its own."""
+    """Connect lazily. In PostgreSQL the service lives in a schema of its own name; in SQLite in a file of its own.
+
+    What was written, a patient's data, never stands in the text of an error.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
@@ -37,13 +40,14 @@ def open_database(url: str, service: str) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={"options": f"-csearch_path={service}", "connect_timeout": 10},
         pool_pre_ping=True,
+        hide_parameters=True,
     )
 
 
 def _sqlite(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: Any) -> None:

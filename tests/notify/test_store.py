@@ -12,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from refrain.contracts.events import PatientId
 from refrain.runtime.database import check, open_database
@@ -100,6 +101,17 @@ def test_somebody_who_comes_in_between_makes_the_decision_be_taken_again(databas
     assert (thread.level, thread.repeats, len(seen)) == (1, 5, 2)
     first.close()
     second.close()
+
+
+def test_an_error_of_the_database_never_quotes_what_was_written(store: Store) -> None:
+    """It may end in a traceback or in somebody's log."""
+    thread = a_thread(1)
+    put(store, Outcome(thread))
+    with store.reading() as sql:
+        row = dict(sql.execute(select(THREADS)).mappings().one())
+    with pytest.raises(IntegrityError) as caught, store.writing() as sql:
+        sql.execute(THREADS.insert(), row)
+    assert thread.patient.id not in f"{caught.value} {caught.value!r}"
 
 
 def test_many_at_once_lose_nothing(database: str) -> None:
