@@ -58,11 +58,11 @@ DELIVERY = Histogram(
     ["tier"], buckets=DELIVERY_BUCKETS,
 )  # fmt: skip
 ACKNOWLEDGEMENT = Histogram(
-    "refrain_notify_acknowledgement_seconds", "From notify's record of an alert to the person who took it on.",
+    "refrain_notify_acknowledgement_seconds", "From when an alert last began to wait to the person who took it on.",
     ["tier"], buckets=ANSWER_BUCKETS,
 )  # fmt: skip
 READ_BACK = Histogram(
-    "refrain_notify_read_back_seconds", "From notify's record of a critical alert to its read-back.",
+    "refrain_notify_read_back_seconds", "From when a critical alert last began to wait to its read-back.",
     buckets=ANSWER_BUCKETS,
 )  # fmt: skip
 REFUSED = Counter("refrain_notify_answers_refused_total", "Answers that came too late or made no sense.", ["reason"])
@@ -149,11 +149,11 @@ def _count(action: AlertAction, thread: Thread, kind: str, first: bool) -> None:
         case "acknowledged":
             reason = body.reason if body.reason in REASON_BY_CODE else "other"
             ACKNOWLEDGED.labels(kind, tier, reason).inc()
-            ACKNOWLEDGEMENT.labels(tier).observe(_seconds(thread.raised_at, action.at))
+            ACKNOWLEDGEMENT.labels(tier).observe(_seconds(_waits_since(thread), action.at))
             if body.override:
                 OVERRIDDEN.labels(kind, tier).inc()
         case "read_back":
-            READ_BACK.observe(_seconds(thread.raised_at, action.at))
+            READ_BACK.observe(_seconds(_waits_since(thread), action.at))
         case "escalated":
             ESCALATED.labels(tier, body.reason).inc()
         case "undelivered":
@@ -164,6 +164,11 @@ def _count(action: AlertAction, thread: Thread, kind: str, first: bool) -> None:
             REASSIGNED.labels(tier).inc()
         case "reopened":
             REOPENED.labels(tier).inc()
+
+
+def _waits_since(thread: Thread) -> datetime:
+    """When it was raised, opened again or became more urgent; what it was snoozed counts."""
+    return thread.clock_from - thread.snoozed_for
 
 
 def _seconds(start: datetime, end: datetime) -> float:

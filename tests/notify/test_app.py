@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from refrain.contracts.events import Actor, AlertRetracted
+from refrain.contracts.events import Actor, AlertAmended, AlertRetracted
 from refrain.runtime.database import open_database
 from refrain.runtime.leaving import ExitCode
 from services.notify import metrics
@@ -171,6 +171,25 @@ def test_the_closed_loop_is_counted_by_kind_and_tier(store: Store) -> None:
     assert value("delivery_seconds_count", tier="P1") - delivered[1] == 2
     assert value("acknowledgement_seconds_sum", tier="P1") - acknowledged == 67
     assert value("acknowledged_total", **labels, reason="expected") - expected == 1
+
+
+def test_the_time_to_an_answer_counts_from_when_the_alert_began_to_wait(store: Store) -> None:
+    clock = Clock()
+    answers = Answers(store, clock)
+
+    def seconds_to_answer() -> float:
+        before = value("acknowledgement_seconds_sum", tier="P1")
+        clock.passes(seconds=60)
+        answer = Acknowledge(Actor(type="person", id="m.lee"), "will_act", "", clock())
+        answers.give(an_id("request", clock().isoformat()), "hash", a_thread(1).alert, answer)
+        return value("acknowledgement_seconds_sum", tier="P1") - before
+
+    take(store, issued(1), now=clock)
+    assert seconds_to_answer() == 60
+    clock.passes(days=3)
+    corrected = {"values": (change("871.5 pg/mL", "915 pg/mL"),), "what_changed": "corrected"}
+    take(store, issued(1, fact=AlertAmended, sequence=1, **corrected), now=clock)
+    assert seconds_to_answer() == 60
 
 
 def test_open_alerts_are_shown_by_age_and_what_waits_by_channel(store: Store) -> None:

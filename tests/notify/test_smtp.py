@@ -80,6 +80,16 @@ def test_the_mails_of_an_alert_are_one_thread(port: int, authority: Authority, i
     assert first["Message-ID"] != second["Message-ID"]
 
 
+def test_and_so_are_those_of_the_alert_that_takes_over(port: int, authority: Authority, inbox: Inbox) -> None:
+    old = a_thread(1)
+    heir = a_thread(2, predecessors=(old.alert,))
+    smtp(port, authority).send(compose([heir], [a_message(heir)], "none", "https://r.example"), WARD, KEY)
+    [mail] = inbox.mails
+    own = f"<alert-{heir.alert}@hospital.example>"
+    assert mail["In-Reply-To"] == own
+    assert mail["References"].split() == [f"<alert-{old.alert}@hospital.example>", own]
+
+
 def test_a_mail_says_that_a_machine_sent_it_and_how_urgent_it_is(port: int, authority: Authority, inbox: Inbox) -> None:
     digest = a_thread(2, tier="P3", kind="MONITORING_GAP")
     channel = smtp(port, authority)

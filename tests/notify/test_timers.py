@@ -9,12 +9,14 @@ from datetime import timedelta
 
 import pytest
 
+from refrain.contracts.events import Tier
 from services.notify.adapters.delivery_log import DeliveryLog
 from services.notify.adapters.queries import Queries
 from services.notify.adapters.store import Store
 from services.notify.adapters.timers import ASIDE, Timers
 from services.notify.domain.happenings import Outcome
 from tests.notify.keeping import Clock, a_store, done, issued, put, take, thread_of, wait_for
+from tests.notify.telling import NOON, a_thread
 
 
 class Failures:
@@ -108,6 +110,15 @@ def test_after_a_long_stop_every_level_that_should_know_is_told_once(store: Stor
     people = [message.to.person for message in thread.unsent]
     assert sorted(people) == sorted(set(people))
     assert "a.roy" in people
+
+
+def test_after_a_long_stop_the_most_urgent_are_told_first(store: Store) -> None:
+    when: dict[int, tuple[Tier, int]] = {1: ("P2", 1), 2: ("DQ", 2), 3: ("P1", 30), 4: ("P1", 20), 5: ("P2", 3)}
+    for number, (tier, minutes) in when.items():
+        wake_at = NOON + timedelta(minutes=minutes)
+        put(store, Outcome(a_thread(number, tier=tier, due_hours=72 if tier == "P2" else None, wake_at=wake_at)))
+    due = Queries(store).due(NOON + timedelta(hours=1), 4)
+    assert due == [a_thread(number).alert for number in (4, 3, 1, 5)]
 
 
 def test_one_alert_that_cannot_be_woken_does_not_hold_up_the_others(store: Store, clock: Clock) -> None:

@@ -224,7 +224,7 @@ class Desk:
                 "patient_key": "" if message.digest else thread.patient.key,  # a digest is one over all patients
                 "state": "waiting", "not_before": microseconds(message.not_before),
                 "next_try_at": microseconds(message.not_before), "attempts": 0, "reason": "",
-                "bundle": keys[message.repeats] if message.repeats else None,
+                "bundle": keys.get(message.repeats) if message.repeats else None,
                 "message": message.model_dump_json(),
             }
             for message in messages

@@ -130,10 +130,11 @@ class Queries:
         return [(row.change, Thread.model_validate_json(row.thread)) for row in rows]
 
     def due(self, now: datetime, limit: int) -> list[UUID]:
-        """Alerts whose timer has come, the longest overdue first."""
+        """Alerts whose timer has come: the most urgent first, then the longest overdue."""
         query = select(THREADS.c.alert).where(self._mine, THREADS.c.wake_at <= microseconds(now))
+        query = query.order_by(THREADS.c.rank, THREADS.c.wake_at).limit(limit)
         with self._store.reading() as sql:
-            return [UUID(alert) for alert in sql.scalars(query.order_by(THREADS.c.wake_at).limit(limit))]
+            return [UUID(alert) for alert in sql.scalars(query)]
 
     def open_since(self, moments: Sequence[datetime]) -> dict[Tier, list[int]]:
         """By tier, how many alerts that wait for somebody were raised at or before each of these moments."""

@@ -60,6 +60,8 @@ class Text:
     link: str
     urgency: Tier
     alerts: tuple[UUID, ...]
+    earlier: tuple[UUID, ...] = ()
+    """Alerts that these superseded: people may have had a message of the episode under their ids."""
     digest: bool = False
     data: dict[str, Any] = field(default_factory=dict)
 
@@ -92,6 +94,7 @@ def compose(
         link=link,
         urgency=min((message.tier for message in messages), key=URGENCY.index),
         alerts=tuple(thread.alert for thread, _ in pairs),
+        earlier=tuple(dict.fromkeys(old for thread, _ in pairs for old in thread.predecessors)),
         digest=all(message.digest for message in messages),
         data={
             "occasion": why.occasion,

@@ -98,6 +98,7 @@ def keys_are_known(evidence: Evidence, _: Allowed) -> Iterator[str]:
     for message in evidence.accepted:
         members = [one.message for one in evidence.members.get(message.key, ())]
         about = {one.alert for one in members if one.to.person == message.person and one.to.channel == message.channel}
+        about = family(evidence.lives, about) if message.channel == MAIL else about  # a mail names what it goes on for
         if not members or not set(message.alerts) <= about:
             strange.append(f"{message.channel} {message.key}")
         elif message.channel != MAIL and not {*zip(message.alerts, message.occasions, strict=True)} <= {

@@ -1,4 +1,5 @@
-"""Mail over SMTP: one connection and one plain-text mail per message; the mails of an alert make one thread."""
+"""Mail over SMTP: one connection and one plain-text mail per message. The mails of an alert make one thread, also where
+it goes on under another id."""
 
 from __future__ import annotations
 
@@ -109,9 +110,8 @@ class Smtp:
         mail["Date"] = format_datetime(at)
         mail["Message-ID"] = f"<{key}@{domain}>"
         if not text.digest:
-            roots = [f"<alert-{alert}@{domain}>" for alert in text.alerts]
-            mail["In-Reply-To"] = roots[0]
-            mail["References"] = " ".join(roots)
+            mail["In-Reply-To"] = f"<alert-{text.alerts[0]}@{domain}>"
+            mail["References"] = " ".join(f"<alert-{alert}@{domain}>" for alert in (*text.earlier, *text.alerts))
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
         if text.urgency == "P1":
