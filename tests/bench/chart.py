@@ -170,6 +170,22 @@ def pages(
         (f"patient of {RESULTS:,} results", page(chart)),
         ("that patient: one curve", page(f"{chart}/curves/VEGF")),
         ("that patient: a page of results", page(f"{chart}/results")),
+        *((f"FHIR, that patient: {what}", page(f"/fhir/{search}")) for what, search in searches(patient.chart_id)),
+    ]
+
+
+def searches(patient: object) -> list[tuple[str, str]]:
+    """What an EHR asks for: what there is much of, and what there is little or nothing of."""
+    return [
+        ("50 Observations", f"Observation?patient={patient}"),
+        ("those of a code", f"Observation?patient={patient}&code=VEGF"),
+        ("those of a code that nobody has", f"Observation?patient={patient}&code=nothing"),
+        ("those corrected, none is", f"Observation?patient={patient}&status=corrected"),
+        ("those of a day", f"Observation?patient={patient}&date=2021-03-04"),
+        ("those new since yesterday", f"Observation?patient={patient}&_lastUpdated=ge2099"),
+        ("50 DiagnosticReports", f"DiagnosticReport?patient={patient}"),
+        ("those corrected, none is (reports)", f"DiagnosticReport?patient={patient}&status=corrected"),
+        ("DetectedIssues, none is there", f"DetectedIssue?patient={patient}"),
     ]
 
 

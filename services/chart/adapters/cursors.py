@@ -8,6 +8,7 @@ from typing import Any
 
 from services.chart.adapters.tables import microseconds
 from services.chart.domain.alerts import urgency
+from services.chart.domain.fhir.reports import Head
 from services.chart.domain.views import AlertRow, DeadLetter, PatientRow, ReportView, ResultRow
 
 LARGEST = 2**63 - 1
@@ -36,6 +37,11 @@ def _result(row: ResultRow) -> str:
 
 @cursor_of.register
 def _report(row: ReportView) -> str:
+    return f"{microseconds(row.recorded_at)}.{row.report}"
+
+
+@cursor_of.register
+def _head(row: Head) -> str:
     return f"{microseconds(row.recorded_at)}.{row.report}"
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
 
 from refrain.contracts.events import CareEvent, Processing, ResponseAssessed, Tier
 from refrain.runtime.database import READING
-from services.chart.adapters import alert_context, alerts, courses, letters, patients, results, standing
+from services.chart.adapters import alert_context, alerts, courses, letters, patients, reports, results, standing
+from services.chart.domain.fhir.reports import Head
 from services.chart.domain.views import (
     AlertContext,
     AlertRow,
@@ -110,24 +111,37 @@ class ReadModel:
         collected_from: datetime | None = None,
         collected_until: datetime | None = None,
         all_states: bool = False,
+        where: Sequence[ColumnElement[bool]] = (),
     ) -> list[ResultRow]:
         """Results on the patient's screen (``all_states``: every one), newest collection first; the end is exclusive.
 
-        UnknownCursor for a ``before`` that is not ours.
+        ``where``: further conditions over the table ``results``. UnknownCursor for a ``before`` that is not ours.
         """
         window = collected_from, collected_until
         with self._reading() as connection:
-            return results.listed(connection, key, limit, before, analyte=analyte, window=window, all_states=all_states)
+            return results.listed(
+                connection, key, limit, before, analyte=analyte, window=window, all_states=all_states, where=where
+            )  # fmt: skip
 
     def result(self, result: UUID) -> ResultRow | None:
         """One result, whatever its state."""
         with self._reading() as connection:
             return results.by_id(connection, result)
 
+    def results_named(self, key: str, processing: Processing, ids: Sequence[UUID]) -> Mapping[UUID, ResultRow]:
+        """Of a patient's results those that are known here, whatever their state."""
+        with self._reading() as connection:
+            return results.named(connection, key, processing, ids)
+
     def versions(self, result: UUID) -> list[VersionRow]:
         """Every version of a result, the withdrawn ones too, oldest issue first; empty for an unknown one."""
         with self._reading() as connection:
             return results.versions(connection, result)
+
+    def versions_of(self, rows: Sequence[ResultRow]) -> Mapping[UUID, tuple[VersionRow, ...]]:
+        """The same of several results at once, by result."""
+        with self._reading() as connection:
+            return results.versions_of(connection, rows)
 
     def observation(self, result_or_version: UUID) -> ObservationView | None:
         """A result in full, by its own id or that of one of its versions."""
@@ -137,12 +151,19 @@ class ReadModel:
     def report(self, report: UUID) -> ReportView | None:
         """One lab report, by the id of its event."""
         with self._reading() as connection:
-            return results.report(connection, report)
+            return reports.report(connection, report)
 
     def reports(self, key: str, limit: int = PAGE, before: str = "") -> list[ReportView]:
         """A patient's lab reports, newest first. UnknownCursor."""
         with self._reading() as connection:
-            return results.reports(connection, key, limit, before)
+            return reports.reports(connection, key, limit, before)
+
+    def report_heads(
+        self, key: str, limit: int = PAGE, before: str = "", *, where: Sequence[ColumnElement[bool]] = ()
+    ) -> list[Head]:
+        """The same without what the reports say: how their results stand. ``where``: over the table ``reports``."""
+        with self._reading() as connection:
+            return reports.heads(connection, key, limit, before, where)
 
     def alerts(
         self,

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
 
-from refrain.contracts.events import Order
 from services.chart.adapters.cursors import reading_cursor
 from services.chart.adapters.patients import world
 from services.chart.adapters.rows import patient_of_row, result_of_row, version_of_row
-from services.chart.adapters.storing import codes
-from services.chart.adapters.tables import PATIENTS, REPORTS, RESULTS, VERSIONS, microseconds, moment_of
+from services.chart.adapters.storing import chunks
+from services.chart.adapters.tables import PATIENTS, RESULTS, VERSIONS, microseconds
 from services.chart.domain.apply import KnownVersion, words_of
 from services.chart.domain.views import (
     ON_SCREEN,
     ObservationView,
-    ReportView,
     ResultRow,
     SeriesView,
     VersionRow,
@@ -42,9 +40,11 @@ def listed(
     analyte: str | None,
     window: Window,
     all_states: bool,
+    where: Sequence[ColumnElement[bool]],
 ) -> list[ResultRow]:
     """Newest collection first."""
     query = _of(connection, key).order_by(RESULTS.c.collected_at.desc(), RESULTS.c.result.desc()).limit(limit)
+    query = query.where(*where)
     if analyte is not None:
         query = query.where(RESULTS.c.subject == analyte)
     if not all_states:
@@ -124,16 +124,36 @@ def by_id(connection: Connection, result: UUID) -> ResultRow | None:
     return result_of_row(row) if row else None
 
 
+def named(connection: Connection, key: str, processing: str, ids: Sequence[UUID]) -> dict[UUID, ResultRow]:
+    """Those of a patient's results that are known here."""
+    found: dict[UUID, ResultRow] = {}
+    for some in chunks(str(each) for each in ids):
+        query = select(RESULTS).where(
+            RESULTS.c.result.in_(some), RESULTS.c.patient_key == key, RESULTS.c.processing == processing
+        )
+        found |= {UUID(row.result): result_of_row(row) for row in connection.execute(query)}
+    return found
+
+
 def versions(connection: Connection, result: UUID) -> list[VersionRow]:
     """Oldest issue first."""
     row = by_id(connection, result)
-    if row is None:
-        return []
-    query = select(VERSIONS).where(
-        VERSIONS.c.result == str(result), VERSIONS.c.patient_key == row.key, VERSIONS.c.processing == row.processing
-    )
-    found = [_version(version_of_row(stored), row) for stored in connection.execute(query)]
-    return sorted(found, key=lambda version: (version.issued_at, version.recorded_at, str(version.version)))
+    return [] if row is None else list(versions_of(connection, [row])[row.result])
+
+
+def versions_of(connection: Connection, rows: Sequence[ResultRow]) -> Mapping[UUID, tuple[VersionRow, ...]]:
+    """Of each of these results every version, oldest issue first."""
+    known = {(str(row.result), row.key, row.processing): row for row in rows}
+    found: dict[UUID, list[VersionRow]] = {row.result: [] for row in rows}
+    for some in chunks(str(row.result) for row in rows):
+        for stored in connection.execute(select(VERSIONS).where(VERSIONS.c.result.in_(some))):
+            row = known.get((stored.result, stored.patient_key, stored.processing))
+            if row is not None:
+                found[row.result].append(_version(version_of_row(stored), row))
+    return {
+        result: tuple(sorted(each, key=lambda one: (one.issued_at, one.recorded_at, str(one.version))))
+        for result, each in found.items()
+    }
 
 
 def _version(known: KnownVersion, row: ResultRow) -> VersionRow:
@@ -159,45 +179,3 @@ def observation(connection: Connection, result_or_version: UUID) -> ObservationV
     return ObservationView(
         row, patient_of_row(patient), UUID(patient.chart_id), tuple(versions(connection, row.result))
     )
-
-
-def report(connection: Connection, report: UUID) -> ReportView | None:
-    """One report."""
-    return next(iter(_reports(connection, _joined().where(REPORTS.c.report == str(report)))), None)
-
-
-def reports(connection: Connection, key: str, limit: int, before: str) -> list[ReportView]:
-    """Newest record first."""
-    query = (
-        _joined()
-        .where(REPORTS.c.patient_key == key, REPORTS.c.processing == world(connection, key))
-        .order_by(REPORTS.c.recorded_at.desc(), REPORTS.c.report.desc())
-        .limit(limit)
-    )
-    if before:
-        at, report = reading_cursor(before, int, UUID)
-        query = query.where(tuple_(REPORTS.c.recorded_at, REPORTS.c.report) < (at, str(report)))
-    return _reports(connection, query)
-
-
-def _joined() -> Select[Any]:
-    patient = PATIENTS.c.number.label("patient_number"), PATIENTS.c.authority, PATIENTS.c.type, PATIENTS.c.chart_id
-    return select(REPORTS, *patient).join(PATIENTS, PATIENTS.c.patient_key == REPORTS.c.patient_key)
-
-
-def _reports(connection: Connection, query: Select[Any]) -> list[ReportView]:
-    return [_report(row) for row in connection.execute(query)]
-
-
-def _report(row: Row[Any]) -> ReportView:
-    return ReportView(
-        report=UUID(row.report), key=row.patient_key, patient=patient_of_row(row), chart_id=UUID(row.chart_id),
-        processing=row.processing, sender=row.sender,
-        order=Order(placer=row.placer, filler=row.filler, code=row.code, status=row.status),
-        occurred_at=moment_of(row.occurred_at), recorded_at=moment_of(row.recorded_at), translation=row.translation,
-        sex=row.sex, versions=_ids(codes(row.versions)), results=_ids(codes(row.results)),
-    )  # fmt: skip
-
-
-def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
-    return tuple(UUID(text) for text in texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from fhir_client import Fhir, Fill, patient_of, records_of, story
 from fhir_oracle import codes
 
-from refrain.contracts.events import Event
+from refrain.contracts.events import Event, FlaggedReport, LabReport
 from services.chart.adapters.web.console import Console
 from services.chart.domain.fhir.encoding import encode
 from services.chart.domain.fhir.searching import SEARCHES
@@ -32,8 +33,6 @@ def told(*versions: dict[str, Any], subject: str = "S-77001") -> list[Event]:
 
 
 def a_result(records: list[Event]) -> str:
-    from refrain.contracts.events import LabReport
-
     return next(str(o.result) for event in records if isinstance(event, LabReport) for o in event.observations)
 
 
@@ -180,8 +179,6 @@ def test_who_has_it_already_is_not_sent_it_again(fhir: Fhir, fill: Fill) -> None
 
 
 def test_flags_that_come_later_are_another_content(fhir: Fhir, fill: Fill) -> None:
-    from refrain.contracts.events import LabReport
-
     records = told({})
     fill([event for event in records if isinstance(event, LabReport)])
     result = a_result(records)
@@ -238,6 +235,46 @@ def test_searches_find_what_they_say(fhir: Fhir, fill: Fill, query: str, found: 
 
 
 @pytest.mark.parametrize(
+    ("precision", "said", "date", "found"),
+    [
+        ("year", "2026", "2026", True), ("year", "2026", "2026-02", False), ("month", "2026-02", "2026-02", True),
+        ("day", "2026-02-03", "2026-02-03", True), ("day", "2026-02-03", "gt2026-02-03", False),
+        ("day", "2026-02-03", "2026-02-03T08:00Z", False), ("unknown", None, "2026", False),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_not_known_to_the_second_is_found_by_id_as_by_patient(
+    fhir: Fhir, fill: Fill, precision: str, said: str | None, date: str, found: bool
+) -> None:
+    records = [known_to(precision, event) for event in told({})]
+    fill(records)
+    result = a_result(records)
+    [resource] = fhir.all(f"Observation?_id={result}")
+    assert resource.get("effectiveDateTime") == said
+    for query in (f"_id={result}", f"patient={patient_of(records)}"):
+        assert bool(fhir.all(f"Observation?{query}&date={date}")) == found, query
+
+
+def known_to(precision: str, event: Event) -> Event:
+    """A report whose results were collected on 3 February 2026, known as precisely as that."""
+    start, end = {
+        "year": ((2026, 1, 1), (2027, 1, 1)), "month": ((2026, 2, 1), (2026, 3, 1)),
+    }.get(precision, ((2026, 2, 3), (2026, 2, 4)))  # fmt: skip
+    at, until = datetime(*start, tzinfo=UTC), datetime(*end, tzinfo=UTC)
+    own = {"time_precision": precision, "collected_at": at, "collected_until": until}
+    match event:
+        case LabReport():
+            seen = tuple(each.model_copy(update=own) for each in event.observations)
+            return event.model_copy(update={"observations": seen})
+        case FlaggedReport():
+            flagged = tuple(
+                each.model_copy(update={"observation": each.observation.model_copy(update=own)})
+                for each in event.observations
+            )
+            return event.model_copy(update={"observations": flagged})
+    return event
+
+
+@pytest.mark.parametrize(
     ("path", "status"),
     [
         ("Observation", 400), ("Patient", 400), (f"Observation?patient={NIL}&colour=red", 400),
@@ -287,6 +324,43 @@ def test_a_part_is_not_passed_off_as_the_whole(fhir: Fhir, fill: Fill, chart_eng
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert answer.json()["issue"][0]["code"] == "transient"
+
+
+@pytest.mark.parametrize("path", ["Flag?patient={}", "Flag?_id={}", "Patient/{}"])
+def test_a_rebuild_that_begins_while_somebody_asks_is_no_empty_answer(
+    fhir: Fhir, fill: Fill, chart_engine: Any, monkeypatch: Any, path: str
+) -> None:
+    from services.chart.adapters.fhir import finding
+    from services.chart.adapters.projection import Projection
+
+    records = told({})
+    fill(records)
+    rebuilt: list[bool] = []
+
+    class Late(finding.Finder):
+        """Reads when the rows are gone already, although they were there a moment ago."""
+
+        def _gone(self, *_: Any) -> Any:
+            if not rebuilt:
+                Projection(chart_engine).empty("again", {("lab-reports", 0): 5})
+                rebuilt.append(True)
+
+        def of_patient(self, *asked: Any) -> Any:
+            self._gone()
+            return super().of_patient(*asked)
+
+        def by_ids(self, *asked: Any) -> Any:
+            self._gone()
+            return super().by_ids(*asked)
+
+        def one(self, *asked: Any) -> Any:
+            self._gone()
+            return super().one(*asked)
+
+    monkeypatch.setattr("services.chart.adapters.fhir.router.Finder", Late)
+    answer = fhir.client.get(f"/fhir/{path.format(patient_of(records))}")
+    assert answer.status_code == 503
+    assert rebuilt
 
 
 def test_test_data_is_marked(fhir: Fhir, fill: Fill) -> None:

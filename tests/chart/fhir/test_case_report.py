@@ -10,6 +10,8 @@ from fhir_oracle import check, codes, component, extension
 
 from refrain.contracts.fhir_names import LOINC
 
+FHIR = "http%3A%2F%2Fhl7.org%2Ffhir%2F"
+
 
 @pytest.fixture(autouse=True)
 def told(fill: Fill) -> None:
@@ -70,6 +72,23 @@ def test_a_candidate_is_never_the_value_of_a_call(fhir: Fhir, patient: str) -> N
     for call in calls:
         for reference in call.get("derivedFrom", ()):
             fhir.get(reference["reference"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "system"),
+    [
+        ("Observation", "observation-status"), ("DiagnosticReport", "diagnostic-report-status"),
+        ("Flag", "flag-status"), ("DetectedIssue", "observation-status"),
+    ],
+)  # fmt: skip
+def test_a_status_is_found_with_the_code_system_that_fhir_gives_it(
+    fhir: Fhir, patient: str, kind: str, system: str
+) -> None:
+    everything = fhir.all(f"{kind}?patient={patient}")
+    for status in {each["status"] for each in everything}:
+        of_system = fhir.all(f"{kind}?patient={patient}&status={FHIR}{system}|{status}")
+        assert of_system == [each for each in everything if each["status"] == status]
+    assert fhir.all(f"{kind}?patient={patient}&status={FHIR}other|{everything[0]['status']}") == []
 
 
 def test_loinc_stands_beside_the_code_as_received(fhir: Fhir, patient: str) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, text
 
 from refrain.runtime.database import open_database, upgrade
+from services.chart.adapters.fhir import narrowing
 from services.chart.adapters.read_model import ReadModel
+from services.chart.domain.fhir.searching import asked
 
+ASKED = asked(
+    "Observation",
+    [("code", "VEGF"), ("status", "corrected"), ("date", "2026"), ("_lastUpdated", "ge2026")],
+    ZoneInfo("UTC"),
+)  # fmt: skip
 READS: dict[str, Callable[[ReadModel], object]] = {
     "the work list": lambda model: model.alerts(waiting=True),
     "the work list of one tier": lambda model: model.alerts(waiting=True, tiers=("DQ",)),
@@ -27,6 +35,10 @@ READS: dict[str, Callable[[ReadModel], object]] = {
     "a course": lambda model: model.course_moments("NORTH|MR|0007"),
     "care events": lambda model: model.care_events("NORTH|MR|0007"),
     "reports": lambda model: model.reports("NORTH|MR|0007"),
+    "reports that FHIR looks through": lambda model: model.report_heads(
+        "NORTH|MR|0007", where=narrowing.of_reports(ASKED)
+    ),
+    "results that FHIR looks through": lambda model: model.results("NORTH|MR|0007", where=narrowing.of_results(ASKED)),
     "dead letters": lambda model: model.dead_letters(),
     "changes": lambda model: model.changes(17, "NORTH|MR|0007"),
 }

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.chart.adapters.cursors import cursor_of
+from services.chart.adapters.fhir.of_patient import Page, PatientSearch, resource_of
 from services.chart.adapters.read_model import ReadModel
-from services.chart.domain.fhir import alerts, calls, observations, patients, reports
+from services.chart.domain.fhir import alerts, calls, observations, patients
 from services.chart.domain.fhir.pieces import Piece
-from services.chart.domain.fhir.searching import (
-    COUNT_DIGITS,
-    Asked,
-    Searchable,
-    Unsearchable,
-    matches,
-    of_resource,
-    of_row,
-    wants_calls,
-)
-from services.chart.domain.views import AlertRow, ObservationView, PatientRow, ReportView, ResultRow
-
-Row = TypeVar("Row")
-
-AT_ONCE = 500
-"""Rows that are looked through at a time."""
-SEPARATOR = "~"
-"""Between what kind of thing a page goes on with, and behind which one."""
+from services.chart.domain.fhir.searching import Asked, matches, of_resource, of_row
+from services.chart.domain.views import PatientRow, ResultRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +23,8 @@ class Found:
     resource: Piece
     patient: UUID
     gone: bool = False
-
-
-@dataclass(slots=True)
-class Page:
-    """What a search found so far."""
-
-    resources: list[Piece] = field(default_factory=list)
-    following: str = ""
-    """Where the next page begins; empty when there is none."""
+    row: ResultRow | None = None
+    """Of a result: how precise its time is stands here alone."""
 
 
 class Finder:
@@ -97,36 +73,22 @@ class Finder:
             for one in found
             if (asked.patient is None or asked.patient == str(one.patient))
             and (not one.gone or asked.also_gone)
-            and matches(asked, of_resource(one.resource), self._now)
+            and matches(asked, of_row(one.row, self._zone) if one.row else of_resource(one.resource), self._now)
         ]
 
     def of_patient(self, asked: Asked, patient: PatientRow) -> Page:
-        """One page of a patient's resources."""
-        page = Page()
-        steps: dict[str, Sequence[tuple[str, Callable[[Asked, PatientRow, Page, str], str | None]]]] = {
-            "Observation": (("call", self._calls), ("result", self._results)),
-            "DiagnosticReport": (("report", self._reports),),
-            "Flag": (("alert", self._alerts),),
-            "DetectedIssue": (("alert", self._alerts), ("repair", self._repairs)),
-        }
-        mine = steps[asked.kind]
-        begin, _, behind = asked.page.partition(SEPARATOR)
-        names = [name for name, _ in mine]
-        if asked.page and begin not in names:
-            raise Unsearchable("invalid", "_page is not one of ours: begin again without it")
-        for name, step in mine[names.index(begin) if begin else 0 :]:
-            goes_on = step(asked, patient, page, behind)
-            if goes_on is not None:
-                page.following = f"{name}{SEPARATOR}{goes_on}"
-                break
-            behind = ""
-        return page
+        """One page of a patient's resources. UnknownCursor or Unsearchable for a page that is not ours."""
+        return PatientSearch(self._model, self._zone, self._now, asked, patient).page()
+
+    def patient(self, identifier: str) -> PatientRow | None:
+        """Who is called by this id."""
+        chart_id = _uuid(identifier)
+        return self._model.patient(chart_id) if chart_id else None
 
     # one by its id
 
     def _patient(self, _: str, identifier: str) -> Found | None:
-        chart_id = _uuid(identifier)
-        row = self._model.patient(chart_id) if chart_id else None
+        row = self.patient(identifier)
         return self._patient_found(row) if row else None
 
     def _patient_found(self, row: PatientRow) -> Found:
@@ -142,23 +104,20 @@ class Finder:
         if view is None or view.row.result != result:
             return None
         resource = observations.observation(view, self._zone)
-        return None if resource is None else Found(resource, view.chart_id, view.row.state in observations.GONE)
+        gone = view.row.state in observations.GONE
+        return None if resource is None else Found(resource, view.chart_id, gone, view.row)
 
     def _report(self, _: str, identifier: str) -> Found | None:
         report = _uuid(identifier)
         view = self._model.report(report) if report else None
-        return Found(self._of_report(view), view.chart_id) if view else None
-
-    def _of_report(self, view: ReportView) -> Piece:
-        rows = (self._model.result(result) for result in dict.fromkeys(view.results))
-        return reports.report(view, [row for row in rows if row is not None and row.key == view.key])
+        return Found(resource_of(self._model, view), view.chart_id) if view else None
 
     def _alert(self, kind: str, identifier: str) -> Found | None:
         alert = _uuid(identifier)
         view = self._model.alert(alert) if alert else None
         if view is None or alerts.kind_of_resource(view.row) != kind:
             return None
-        return Found(alerts.flag(view) if kind == "Flag" else alerts.issue(view), view.row.chart_id)
+        return Found(alerts.resource_of(view), view.row.chart_id)
 
     def _issue(self, kind: str, identifier: str) -> Found | None:
         if not identifier.startswith(alerts.REPAIR_PREFIX):
@@ -167,94 +126,6 @@ class Finder:
         view = self._model.observation(result) if result else None
         issue = alerts.repair(view) if view is not None and view.row.result == result else None
         return None if view is None or issue is None else Found(issue, view.chart_id)
-
-    # the steps of a search: each fills the page, and says where it goes on; None when there is no more
-
-    def _calls(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
-        if not wants_calls(asked):
-            return None
-        known = calls.calls(self._model.course(patient.key), patient.chart_id)
-        wanted = [call for call in known if matches(asked, of_resource(call), self._now)]
-        start = int(behind[:COUNT_DIGITS]) if behind.isascii() and behind.isdigit() else 0
-        page.resources += wanted[start : start + asked.count]
-        end = start + asked.count
-        return str(end) if end < len(wanted) else None
-
-    def _results(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
-        def take(row: ResultRow) -> Piece | None:
-            if row.state in observations.GONE and not asked.also_gone:
-                return None
-            if observations.status_of(row) is None or not matches(asked, of_row(row, self._zone), self._now):
-                return None
-            versions = tuple(self._model.versions(row.result))
-            view = ObservationView(row, patient.patient, patient.chart_id, versions)
-            return observations.observation(view, self._zone)
-
-        return self._walk(asked, page, behind, lambda after: self._rows(asked, patient, after), take)
-
-    def _rows(self, asked: Asked, patient: PatientRow, after: str) -> list[ResultRow]:
-        begin, end = asked.window()
-        return self._model.results(
-            patient.key, AT_ONCE, after, collected_from=begin, collected_until=end, all_states=True
-        )  # fmt: skip
-
-    def _reports(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
-        cheap = replace(asked, tokens={}, dates={name: asked.dates[name] for name in ("date",) if name in asked.dates})
-
-        def take(view: ReportView) -> Piece | None:
-            when = Searchable({}, {"date": (view.occurred_at, view.occurred_at)})
-            if not matches(cheap, when, self._now):
-                return None  # before its results are read
-            resource = self._of_report(view)
-            return resource if matches(asked, of_resource(resource), self._now) else None
-
-        return self._walk(
-            asked, page, behind, lambda after: self._model.reports(patient.key, AT_ONCE, after), take
-        )  # fmt: skip
-
-    def _alerts(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
-        def take(row: AlertRow) -> Piece | None:
-            if alerts.kind_of_resource(row) != asked.kind:
-                return None
-            found = self._alert(asked.kind, str(row.alert))
-            if found is None or not matches(asked, of_resource(found.resource), self._now):
-                return None
-            return found.resource
-
-        def rows(after: str) -> list[AlertRow]:
-            return self._model.alerts(
-                key=patient.key, processing=patient.processing, newest_first=True, limit=AT_ONCE, after=after
-            )  # fmt: skip
-
-        return self._walk(asked, page, behind, rows, take)
-
-    def _repairs(self, asked: Asked, patient: PatientRow, page: Page, behind: str) -> str | None:
-        def take(row: ResultRow) -> Piece | None:
-            found = self._issue("DetectedIssue", f"{alerts.REPAIR_PREFIX}{row.result}") if row.review else None
-            if found is None or not matches(asked, of_resource(found.resource), self._now):
-                return None
-            return found.resource
-
-        return self._walk(asked, page, behind, lambda after: self._rows(asked, patient, after), take)
-
-    def _walk(
-        self, asked: Asked, page: Page, behind: str, rows: Callable[[str], list[Row]],
-        take: Callable[[Row], Piece | None],
-    ) -> str | None:  # fmt: skip
-        """Go through rows behind a cursor until the page is full and one more is known to be wanted."""
-        last, after = behind, behind
-        while some := rows(after):
-            for row in some:
-                found = take(row)
-                if found is not None:
-                    if len(page.resources) >= asked.count:
-                        return last
-                    page.resources.append(found)
-                last = cursor_of(row)
-            after = last
-            if len(some) < AT_ONCE:
-                break
-        return None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -22,7 +22,8 @@ from services.chart.adapters.fhir.answers import (
     send,
     send_one,
 )
-from services.chart.adapters.fhir.finding import Finder, Found, Page
+from services.chart.adapters.fhir.finding import Finder, Found
+from services.chart.adapters.fhir.of_patient import Page
 from services.chart.adapters.web.audit import look
 from services.chart.adapters.web.console import Console
 from services.chart.adapters.web.roles import Person, may
@@ -30,6 +31,7 @@ from services.chart.domain.fhir import bundles, capability
 from services.chart.domain.fhir.observations import GONE, is_version_id
 from services.chart.domain.fhir.searching import SEARCHES, Asked, Unsearchable, asked
 
+Read = TypeVar("Read")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Reader = Annotated[Person, Depends(may("see"))]
 READ = ["GET", "HEAD"]
@@ -70,8 +72,7 @@ async def history(request: Request, kind: str, identifier: str, _: Reader) -> Re
     """Every version of a result: its status history."""
     _check(kind, capability.WITH_HISTORY, "has no history here")
     _only_format(request)
-    finder = await _finder(request)
-    known = await asyncio.to_thread(finder.history, identifier)
+    known = await _read(request, lambda finder: finder.history(identifier))
     if known is None:
         raise _unknown()
     readings, patient, state = known
@@ -85,8 +86,7 @@ async def one_version(request: Request, kind: str, identifier: str, version_id: 
     """One received version, as it is read now. A reading of it that was replaced since is not kept."""
     _check(kind, capability.WITH_HISTORY, "has no history here")
     _only_format(request)
-    finder = await _finder(request)
-    known = await asyncio.to_thread(finder.history, identifier)
+    known = await _read(request, lambda finder: finder.history(identifier))
     received = is_version_id(version_id)
     readings, patient, state = known if known else ([], None, "")
     reading = next((each for each in readings if each.version.version == received), None)
@@ -112,8 +112,7 @@ async def read(request: Request, kind: str, identifier: str, _: Reader) -> Respo
     """One resource as it stands."""
     _check(kind, SEARCHES, "is not known here")
     _only_format(request)
-    finder = await _finder(request)
-    found = await asyncio.to_thread(finder.one, kind, identifier)
+    found = await _read(request, lambda finder: finder.one(kind, identifier))
     if found is None:
         raise _unknown()
     await look(request, f"fhir {kind}", patient=found.patient, subject=identifier)
@@ -131,17 +130,16 @@ async def search(request: Request, kind: str, _: Reader) -> Response:
 async def _search(request: Request, kind: str) -> Response:
     _check(kind, SEARCHES, "is not known here")
     given = await parameters(request)
-    finder = await _finder(request)
     console: Console = request.app.state.console
     wanted = asked(kind, given, console.zone)
     if kind == "Patient" or wanted.ids:
-        return await _by_name(request, wanted, finder, given)
+        return await _by_name(request, wanted, given)
     if wanted.patient is None:
         raise Unsearchable("required", f"{kind} is searched by patient, or by _id")
-    patient = await asyncio.to_thread(finder.one, "Patient", wanted.patient)
-    row = await asyncio.to_thread(console.read_model.patient, patient.patient) if patient else None
+    named = wanted.patient
+    row = await _read(request, lambda finder: finder.patient(named))
     await look(request, f"fhir search {kind}", patient=row.chart_id if row else None)
-    page = await asyncio.to_thread(finder.of_patient, wanted, row) if row else Page()
+    page = await _read(request, lambda finder: finder.of_patient(wanted, row)) if row else Page()
     base = base_of(request)
     following = address(base, kind, given, page.following) if page.following else ""
     whole = not page.following and not wanted.page
@@ -149,14 +147,14 @@ async def _search(request: Request, kind: str) -> Response:
     return send(bundles.searchset(page.resources, base, this, following, whole=whole))
 
 
-async def _by_name(request: Request, wanted: Asked, finder: Finder, given: list[tuple[str, str]]) -> Response:
+async def _by_name(request: Request, wanted: Asked, given: list[tuple[str, str]]) -> Response:
     """What a search names by ids or by a number. The number is not repeated in the address of the answer."""
     if wanted.kind == "Patient":
         if not wanted.ids and "identifier" not in wanted.tokens:
             raise Unsearchable("required", "Patient is searched by identifier, or by _id")
-        found: list[Found] = await asyncio.to_thread(finder.patients_numbered, wanted)
+        found: list[Found] = await _read(request, lambda finder: finder.patients_numbered(wanted))
     else:
-        found = await asyncio.to_thread(finder.by_ids, wanted)
+        found = await _read(request, lambda finder: finder.by_ids(wanted))
     for one in found:
         await look(request, f"fhir search {wanted.kind}", patient=one.patient, subject=one.resource["id"])
     if not found:
@@ -167,14 +165,24 @@ async def _by_name(request: Request, wanted: Asked, finder: Finder, given: list[
     return send(bundles.searchset(resources, base, address(base, wanted.kind, kept, ""), "", whole=True))
 
 
-async def _finder(request: Request) -> Finder:
-    """503 while the read model is being rebuilt: what is missing then would look as if it were not there."""
+async def _read(request: Request, work: Callable[[Finder], Read]) -> Read:
+    """503 while the read model is being rebuilt: what is missing then would look as if it were not there.
+
+    Asked before and afterwards, since a rebuild may begin at any moment.
+    """
     console: Console = request.app.state.console
+    finder = Finder(console.read_model, console.zone, console.settings.fhir_systems, console.now())
+    await _whole(console)
+    found = await asyncio.to_thread(work, finder)
+    await _whole(console)
+    return found
+
+
+async def _whole(console: Console) -> None:
     progress = await asyncio.to_thread(console.read_model.progress)
     if progress.rebuilding:
         words = "The read model is being rebuilt; what is there is not the whole. Try again in a moment."
         raise Unanswered(503, "transient", words, {"Retry-After": str(RETRY_SECONDS)})
-    return Finder(console.read_model, console.zone, console.settings.fhir_systems, console.now())
 
 
 def _check(kind: str, known: Iterable[str], why: str) -> None:

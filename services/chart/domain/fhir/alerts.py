@@ -48,6 +48,11 @@ def status_of(row: AlertRow) -> str:
     return statuses["closed" if row.notice and row.fact_state == "open" else row.fact_state]
 
 
+def resource_of(view: AlertView) -> Piece:
+    """The resource that an alert is, which must be one."""
+    return flag(view) if kind_of_resource(view.row) == "Flag" else issue(view)
+
+
 def flag(view: AlertView) -> Piece:
     """One alert for the ward. Active while its reason holds, answered or not: the extension says who answered."""
     row = view.row

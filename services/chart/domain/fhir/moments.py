@@ -35,6 +35,23 @@ class Wanted:
     prefix: str
     span: Span
 
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """No time that is asked for is over before the first, or begins at the second or later; None: no bound."""
+        low, high = self.span
+        match self.prefix:
+            case "eq":
+                return low, high
+            case "ge":
+                return low, None
+            case "gt" | "sa":
+                return high, None
+            case "lt" | "eb":
+                return None, low
+            case "le":
+                return None, high
+        return None, None
+
     def matches(self, found: Span | None, now: datetime) -> bool:
         """Whether a time, or a stretch of time, is one that is asked for. An unknown one never is, save by ``ne``."""
         if found is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ from services.chart.domain.fhir.pieces import (
     with_meta,
 )
 from services.chart.domain.fhir.values import as_received, range_of, value_of
-from services.chart.domain.views import ObservationView, ResultRow, VersionRow
+from services.chart.domain.views import ObservationView, ResultState, VersionRow
 
 LOINC_SYSTEMS = frozenset({"LN", "LOINC", "HTTP://LOINC.ORG", "2.16.840.1.113883.6.1", "URN:OID:2.16.840.1.113883.6.1"})
 CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -46,6 +47,19 @@ BY_CLASS: dict[StatusClass, str] = {
 WITHDRAWN: tuple[StatusClass, ...] = ("withdrawn", "unobtainable")
 GONE = ("removed", "moved")
 """States of a result that must not be found under its id any more: 410."""
+
+
+class Stands(Protocol):
+    """How a result stands: what its status is made of."""
+
+    @property
+    def state(self) -> ResultState: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def status_class(self) -> StatusClass: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,7 @@ def category_of(specimen: str) -> str:
     return "imaging" if specimen == "IMAGE" else "laboratory"
 
 
-def status_of(row: ResultRow) -> str | None:
+def status_of(row: Stands) -> str | None:
     """The status of a result as it stands; one that is gone from its id was entered there in error."""
     return "entered-in-error" if row.state in GONE else fhir_status(row.status, row.status_class)
 

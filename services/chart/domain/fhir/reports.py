@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
+from refrain.clinical.statuses import StatusClass
 from refrain.contracts.fhir_names import code_system
-from services.chart.domain.fhir.observations import GONE, status_of
+from services.chart.domain.fhir.observations import GONE, Stands, status_of
 from services.chart.domain.fhir.pieces import (
     Piece,
     coding,
@@ -18,11 +22,41 @@ from services.chart.domain.fhir.pieces import (
     text,
     with_meta,
 )
-from services.chart.domain.views import ReportView, ResultRow
+from services.chart.domain.views import ReportView, ResultRow, ResultState
 
 IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
 UNSETTLED = {"registered", "preliminary", "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one result of a report stands."""
+
+    state: ResultState
+    status: str
+    status_class: StatusClass
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A report before it is read in full. ``standing``: those of its results that are known."""
+
+    report: UUID
+    recorded_at: datetime
+    standing: tuple[Standing, ...]
+
+    @property
+    def status(self) -> str:
+        """As :func:`report` gives it."""
+        return status(self.standing)
+
+    @property
+    def changed_at(self) -> datetime:
+        """``meta.lastUpdated``, as :func:`report` gives it."""
+        said = (each.recorded_at for each in self.standing if status_of(each) is not None)
+        return max([self.recorded_at, *said])
 
 
 def report(view: ReportView, results: Sequence[ResultRow]) -> Piece:
@@ -52,7 +86,7 @@ def report(view: ReportView, results: Sequence[ResultRow]) -> Piece:
     return with_meta(resource, max(at, view.recorded_at), view.processing)
 
 
-def status(standing: Sequence[ResultRow]) -> str:
+def status(standing: Sequence[Stands]) -> str:
     """From the results as they stand, never from OBR-25: a report is no more settled than what it reports."""
     told = [status_of(row) for row in standing]
     found = {each for each in told if each is not None}

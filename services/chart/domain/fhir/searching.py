@@ -8,22 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from refrain.clinical.analytes import CATALOGUE
 from refrain.clinical.loinc import check_digit_ok
-from refrain.contracts.fhir_names import BASE, LOINC, code_system
+from refrain.contracts.fhir_names import ALERT_KINDS, BASE, LOINC, code_system
 from services.chart.domain.fhir import calls
+from services.chart.domain.fhir.alerts import kind_of_resource
+from services.chart.domain.fhir.alerts import status_of as alert_status
 from services.chart.domain.fhir.moments import NoMoment, Span, Wanted, span_of, wanted
 from services.chart.domain.fhir.observations import CATEGORIES, LOINC_SYSTEMS, category_of, status_of
 from services.chart.domain.fhir.pieces import Piece, code
-from services.chart.domain.views import ResultRow
+from services.chart.domain.fhir.reports import Head
+from services.chart.domain.views import AlertRow, ResultRow
 
 Token = tuple[str, str]
 """System and code; the system may be empty."""
 
-A_YEAR = timedelta(days=367)
 COUNT, LARGEST_COUNT = 50, 200
 """Resources on a page: by default, and at most."""
 COUNT_DIGITS = 9
@@ -53,6 +55,13 @@ ALWAYS = ("_count", "_format", "_page")
 """Parameters that every search takes beside its own; ``_page`` only out of a ``next`` link."""
 _COMMA = re.compile(r"(?<!\\),")
 """Parts values of which one must hold; a comma of a value itself is written with a backslash."""
+STATUS_SYSTEMS: Mapping[str, str] = {
+    "Observation": "http://hl7.org/fhir/observation-status",
+    "DiagnosticReport": "http://hl7.org/fhir/diagnostic-report-status",
+    "Flag": "http://hl7.org/fhir/flag-status",
+    "DetectedIssue": "http://hl7.org/fhir/observation-status",
+}
+"""Code systems of the statuses, as R4 binds them: those of Observation stand for DetectedIssue too."""
 TOKENS = ("code", "category", "status", "identifier")
 
 
@@ -80,13 +89,6 @@ class Asked:
     def also_gone(self) -> bool:
         """Whether results that are gone from their id are told of: to those who look for changes or for errors."""
         return "status" in self.tokens or "_lastUpdated" in self.dates
-
-    def window(self) -> tuple[datetime | None, datetime | None]:
-        """Outside of it no result is what ``date`` asks for; an imprecise one may begin up to a year before."""
-        alone = [ors[0] for ors in self.dates.get("date", ()) if len(ors) == 1]
-        begins = [each.span[0] - A_YEAR for each in alone if each.prefix in ("eq", "ge", "gt", "sa")]
-        ends = [each.span[1] for each in alone if each.prefix in ("eq", "le", "lt", "eb")]
-        return max(begins, default=None), min(ends, default=None)
 
     def one_of_ids(self) -> tuple[str, ...]:
         """The ids that every ``_id`` names."""
@@ -186,7 +188,7 @@ def of_row(row: ResultRow, zone: ZoneInfo) -> Searchable:
         tokens={
             "code": frozenset(_codes(row)),
             "category": frozenset({(CATEGORIES, category_of(row.specimen))}),
-            "status": frozenset({("http://hl7.org/fhir/observation-status", status_of(row) or "")}),
+            "status": frozenset({(STATUS_SYSTEMS["Observation"], status_of(row) or "")}),
         },
         dates={
             "date": span_of(row.collected_at, row.time_precision, zone),
@@ -206,8 +208,21 @@ def _codes(row: ResultRow) -> Iterable[Token]:
             yield LOINC, entry.loinc[0]
 
 
+def of_head(head: Head) -> Searchable:
+    """A report, before it is made into a resource: all that its results decide."""
+    status = (STATUS_SYSTEMS["DiagnosticReport"], head.status)
+    at = head.changed_at
+    return Searchable({"status": frozenset({status})}, {"_lastUpdated": (at, at)})
+
+
+def of_alert(row: AlertRow) -> Searchable:
+    """An alert, before its whole life is read."""
+    status = (STATUS_SYSTEMS.get(kind_of_resource(row) or "", ""), alert_status(row))
+    return Searchable({"code": frozenset({(ALERT_KINDS, row.kind)}), "status": frozenset({status})}, {})
+
+
 def of_resource(resource: Piece) -> Searchable:
-    """A resource that was made already; its times are instants or none."""
+    """A resource that was made already, not of a result: its times are instants or none."""
     kind = resource["resourceType"]
     codes = [resource.get("code", {})]
     identifiers = [(each.get("system", ""), each["value"]) for each in resource.get("identifier", ())]
@@ -215,7 +230,7 @@ def of_resource(resource: Piece) -> Searchable:
         tokens={
             "code": _tokens(codes),
             "category": _tokens(resource.get("category", ())),
-            "status": frozenset({(f"http://hl7.org/fhir/{kind}-status", resource.get("status", ""))}),
+            "status": frozenset({(STATUS_SYSTEMS.get(kind, ""), resource.get("status", ""))}),
             "identifier": frozenset(identifiers),
         },
         dates={
