@@ -27,13 +27,15 @@ from refrain.runtime.logging import start_logging
 from refrain.runtime.ports import write_ports
 from refrain.runtime.serve_metrics import MetricsServer
 from services.chart import metrics
+from services.chart.adapters.freshness import LOOK_SECONDS, Freshness
 from services.chart.adapters.grpc_api import NAME, ChartApi
 from services.chart.adapters.projection import Projection
 from services.chart.adapters.read_model import ReadModel
-from services.chart.adapters.reading import Reader, TopicMissing
+from services.chart.adapters.reading import Reader, TopicMissing, look_at
 from services.chart.adapters.rebuild import MIGRATIONS, rebuild
 from services.chart.adapters.web import by_hand
 from services.chart.adapters.web.application import create_application
+from services.chart.adapters.web.audit import Audit
 from services.chart.adapters.web.building import build_console
 from services.chart.adapters.web.serving import WebServer
 from services.chart.adapters.web.users import Refused
@@ -61,13 +63,16 @@ class Process:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         read_model = ReadModel(engine)
+        projection = Projection(engine, metrics.BATCH)
+        self._freshness = Freshness(lambda: look_at(settings.kafka_broker).goals, projection.starts, _now)
         self._reader = Reader(
-            Projection(engine, metrics.BATCH), settings.kafka_broker,
+            projection, settings.kafka_broker,
             group=settings.group, patience_seconds=settings.patience_seconds,
         )  # fmt: skip
-        self._web = WebServer(create_application(build_console(settings, engine, read_model, _now)), settings)
+        console = build_console(settings, engine, read_model, _now, self._freshness.behind_since)
+        self._web = WebServer(create_application(console), settings)
         self._grpc = GrpcServer(
-            [(chart_pb2_grpc.add_ChartServiceServicer_to_server, ChartApi(read_model))], [NAME],
+            [(chart_pb2_grpc.add_ChartServiceServicer_to_server, ChartApi(read_model, Audit(engine), _now))], [NAME],
             address=settings.address, port=settings.grpc_port, tls=settings.tls,
         )  # fmt: skip
         self._metrics = MetricsServer(self._alive, address=settings.address, port=settings.metrics_port)
@@ -76,9 +81,10 @@ class Process:
     async def run(self, until: asyncio.Event) -> None:
         """Serves until told to stop; then finishes what is in flight."""
         self._metrics.start()
-        pulse = asyncio.create_task(self._pulse())
+        beside = [asyncio.create_task(self._pulse()), asyncio.create_task(self._look_at_kafka())]
         await Chart(self._reader.run, [self._grpc, self._web]).run(until, self._opened)
-        pulse.cancel()
+        for task in beside:
+            task.cancel()
         self._metrics.stop()
 
     def _opened(self) -> None:
@@ -94,6 +100,11 @@ class Process:
             self._turned = time.monotonic()
             await self._grpc.healthy(self._reader.alive)
             await asyncio.sleep(PULSE_SECONDS)
+
+    async def _look_at_kafka(self) -> None:
+        while True:
+            await asyncio.to_thread(self._freshness.look)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _serve(settings: Settings, engine: Engine) -> None:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 SERVICES = ("notify", "intake", "flagging", "response", "relapse")
 
 
-def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now: Callable[[], datetime]) -> Console:
+def build_console(
+    settings: Settings, engine: Engine, read_model: ReadModel, now: Callable[[], datetime],
+    behind_since: Callable[[], datetime | None] = lambda: None,
+) -> Console:  # fmt: skip
     """Connects to nothing yet. ValueError or OSError for settings that cannot be used."""
     times = SessionTimes(timedelta(seconds=settings.session_idle_seconds), timedelta(hours=settings.session_hours))
     zone = settings.zone
@@ -40,6 +43,7 @@ def build_console(settings: Settings, engine: Engine, read_model: ReadModel, now
         zone=zone,
         now=now,
         site=settings.site(),
+        behind_since=behind_since,
         provider=_provider(settings, now) if settings.oidc_issuer else None,
     )
 

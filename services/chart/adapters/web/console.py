@@ -39,5 +39,7 @@ class Console:
     now: Callable[[], datetime]
     site: SiteSettings = field(default_factory=SiteSettings)
     """What the site decides for itself: washouts, days until a repeat is due."""
+    behind_since: Callable[[], datetime | None] = lambda: None
+    """Up to when everything is shown that Kafka has; None while that is as good as now."""
     provider: Provider | None = None
     """Where people sign in, when it is not (only) here."""

@@ -72,4 +72,6 @@ async def _stream(request: Request, console: Console, changes: Changes, person: 
             if not await asyncio.to_thread(console.sessions.still, person.session, console.now()):
                 yield "event: over\ndata: session\n\n"
                 return
-            yield "event: still\ndata: here\n\n"
+            behind = console.behind_since()
+            shown = f"{behind.astimezone(console.zone):%Y-%m-%d %H:%M}" if behind else ""
+            yield f"event: still\ndata: {shown}\n\n"

@@ -60,6 +60,7 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
 
     known = {
         "person": person, "may": may, "csrf": csrf_token(request), "path": request.url.path, "now": console.now(),
+        "behind": console.behind_since(),
         "settings": console.settings, "request_id": getattr(request.state, "request_id", ""),
     }  # fmt: skip
     body = console.templates.get_template(template).render(known | context)

@@ -23,7 +23,10 @@ function listen() {
     if (seen !== null && seen !== event.data) later();
     seen = event.data;
   });
-  source.addEventListener("still", alive);
+  source.addEventListener("still", (event) => {
+    alive();
+    behind(event.data);
+  });
   source.addEventListener("over", () => {
     source.close();
     window.location.reload();
@@ -61,6 +64,19 @@ function quiet() {
   }).format(heard);
   notice.textContent =
     `No connection to the console since ${time}: new alerts do not show here. It tries again by itself.`;
+  document.getElementById("main").prepend(notice);
+}
+
+// The console is there, and what it reads from is not: the page says of when it is, and no longer when it is well again.
+function behind(moment) {
+  const known = document.getElementById("behind");
+  if (!moment) known?.remove();
+  if (!moment || known !== null) return;
+  const notice = document.createElement("p");
+  notice.id = "behind";
+  notice.className = "notice bad";
+  notice.setAttribute("role", "alert");
+  notice.textContent = `What is shown is of ${moment}: what came since is not here. Do not take the work list for complete.`;
   document.getElementById("main").prepend(notice);
 }
 
