@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from refrain.cli.home import Home
 from refrain.cli.supervision import Supervisor
@@ -29,6 +29,8 @@ DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 TABLET = {"width": 1030, "height": 740}
 PICTURES = os.environ.get("REFRAIN_SCREENSHOTS")
+COURSE_PIXELS = 1330
+"""So much of the patient's page is its head and its axes."""
 
 
 class Stack:
@@ -139,10 +141,11 @@ def visit(stack: Stack, chromium: Browser) -> Iterator[Visit]:
     assert complaints.found == []
 
 
-def picture(page: Page, name: str, *, whole: bool = True) -> None:
+def picture(shown: Page | Locator, name: str, **how: Any) -> None:
+    """One of those that ``docs/console.md`` shows."""
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=whole)
+        shown.screenshot(path=str(Path(PICTURES) / f"{name}.png"), **how)
 
 
 def is_accessible(page: Page) -> None:
@@ -178,7 +181,7 @@ def test_the_work_list_is_answered_in_place_and_follows_live(stack: Stack, visit
     page, other = visit("clinician"), visit("viewer")
     rows = page.locator("#list tbody tr[id^=alert-]")
     expect(rows.first).to_be_visible()
-    picture(page, "work-list", whole=False)
+    picture(page, "work-list")
     is_accessible(page)
     watched = (
         page.locator("#list tr", has_text="Haematologic").or_(page.locator("#list tr", has_text="M-protein")).first
@@ -208,7 +211,7 @@ def test_a_critical_result_is_read_back_by_keyboard(visit: Visit) -> None:
     page = visit("clinician")
     page.get_by_role("link", name="Critical result").first.click()
     page.wait_for_url("**/alerts/*")
-    picture(page, "critical-alert")
+    picture(page, "critical-alert", full_page=True)
     is_accessible(page)
     page.get_by_label("Who read it back").focus()
     page.keyboard.type("nurse on ward 4")
@@ -224,14 +227,13 @@ def test_the_case_reports_patient_on_one_screen(stack: Stack, visit: Visit) -> N
     page = visit("clinician")
     open_patient(page, stack, "case-dkrd-001")
     assert curves_are_drawn(page) >= 1
-    picture(page, "case-report-patient")
     is_accessible(page)
     main = page.locator("main")
     expect(main).to_contain_text("complete VEGF response")
     expect(main).to_contain_text("urine immunofixation")
     page.locator("main a[href*='/why/']").first.click()
     page.wait_for_url("**/why/**")
-    picture(page, "why")
+    picture(page, "why", full_page=True)
     is_accessible(page)
 
 
@@ -239,7 +241,8 @@ def test_the_synthetic_patients_corrections_are_visible(stack: Stack, visit: Vis
     page = visit("clinician")
     address = open_patient(page, stack, "synthetic-001")
     curves_are_drawn(page)
-    picture(page, "synthetic-patient")
+    picture(page, "patient-course", full_page=True, clip={"x": 0, "y": 0, "width": 1280, "height": COURSE_PIXELS})
+    picture(page.locator("figure.curve").first, "patient-curve")
     is_accessible(page)
     assert page.locator("main del, main s").count() >= 1
     expect(page.locator("#latest")).to_contain_text("POS IgA lambda")
@@ -253,7 +256,6 @@ def test_the_synthetic_patients_corrections_are_visible(stack: Stack, visit: Vis
         other.goto(address)
         curves_are_drawn(other)
         is_accessible(other)
-        picture(other, f"patient-{scheme}-{viewport['width']}")
 
 
 def test_a_care_event_is_recorded_through_intake(stack: Stack, visit: Visit) -> None:
@@ -261,7 +263,6 @@ def test_a_care_event_is_recorded_through_intake(stack: Stack, visit: Visit) -> 
     address = open_patient(page, stack, "synthetic-001")
     page.get_by_role("link", name="infection", exact=True).last.click()
     is_accessible(page)
-    picture(page, "record")
     page.get_by_label("Infection").fill("sinusitis")
     page.get_by_label("First day").fill("2025-11-03")
     page.get_by_role("button", name="Record").click()
@@ -274,14 +275,14 @@ def test_the_laboratory_cures_what_could_not_be_used(stack: Stack, visit: Visit)
     page = visit("laboratory")
     page.get_by_role("link", name="Feed").click()
     expect(page.get_by_role("heading", name="Could not be used")).to_be_visible()
-    picture(page, "feed")
+    picture(page, "feed", full_page=True)
     is_accessible(page)
     page.goto(f"{stack.address}/feed/quarantine")
     is_accessible(page)
     page.locator("tbody a").first.click()
     page.wait_for_url("**/feed/quarantine/*")
     expect(page.locator("ol.raw")).to_be_visible()
-    picture(page, "quarantine")
+    picture(page, "quarantine", full_page=True)
     is_accessible(page)
     page.get_by_role("button", name="Drive it again").click()
     expect(page.get_by_role("heading", name="Driven again")).to_be_visible()
@@ -295,10 +296,9 @@ def test_the_laboratory_cures_what_could_not_be_used(stack: Stack, visit: Visit)
 
 def test_the_administrator_sees_who_looked(visit: Visit) -> None:
     page = visit("administrator")
-    for name, title in (("People", "people"), ("Looks", "looks")):
+    for name in ("People", "Looks"):
         page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
         is_accessible(page)
-        picture(page, title, whole=False)
     expect(page.locator("main")).to_contain_text("clinician")
 
 
@@ -314,7 +314,7 @@ def test_every_page_reads_on_a_phone(stack: Stack, visit: Visit) -> None:
     ):
         page.goto(stack.address + path)
         is_accessible(page)
-    picture(page, "phone", whole=False)
+    picture(visit("clinician", PHONE), "phone")
 
 
 def test_a_list_that_stands_still_says_so_and_follows_again(stack: Stack, visit: Visit) -> None:
