@@ -227,7 +227,19 @@ def test_without_notify_the_list_is_readable_and_nothing_is_pretended(
     assert "notify does not answer" in browser.get(f"/alerts/{row.alert}").text
     answer = browser.post(f"/alerts/{row.alert}/acknowledge", data=a_form(browser, reason="will_act"))
     assert answer.status_code == 503
-    assert "Your answer was not recorded" in answer.text
+    assert "It is not certain that your answer was recorded." in answer.text
+
+
+def test_a_form_that_comes_back_refused_is_the_same_form_when_it_is_sent_again(
+    client_as: Callable[..., TestClient], read_model: ReadModel
+) -> None:
+    row = the_alert(read_model, "HEMATOLOGIC_RISE_WATCH")
+    browser = client_as("clinician")
+    form = a_form(browser, reason="will_act", comment="seen")
+    page = browser.post(f"/alerts/{row.alert}/acknowledge", data=form).text
+    acknowledge = page[page.index(f'action="/alerts/{row.alert}/acknowledge"') :]
+    assert form["request_id"] in acknowledge[: acknowledge.index("</form>")]
+    assert page.count(form["request_id"]) == 1, "an answer of another kind is another request"
 
 
 def test_open_pages_hear_of_a_change_and_of_nothing_else(

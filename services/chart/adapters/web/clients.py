@@ -35,7 +35,7 @@ LONGER = {"RecordCareEvent": KAFKA_SECONDS, "Redrive": KAFKA_SECONDS, "GetQuaran
 
 WHAT_FOR = {
     "notify": "Answering alerts",
-    "intake": "The feed and recording care events",
+    "intake": "Looking at the feed, or recording care events,",
     "flagging": "Explaining a flag",
     "response": "Explaining a call",
     "relapse": "Explaining an alert",

@@ -83,6 +83,9 @@ async def show(
         "in_words": in_words, "VERIFICATIONS": VERIFICATIONS,
         "problem": problem, "filled": defaultdict(str, filled or {}), "back": "alert",
     }  # fmt: skip
+    if filled is not None and filled.get("request_id"):
+        answered_by = request.url.path.rpartition("/")[2].replace("-", "_")
+        context["request_ids"][answered_by] = filled["request_id"]  # the same form, so that it is recorded once
     return render(request, "alert.html", status, **context)
 
 

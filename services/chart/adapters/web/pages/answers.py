@@ -33,6 +33,8 @@ from services.chart.domain.views import AlertRow
 
 router = APIRouter()
 
+AGAIN = "It is not certain that your answer was recorded. Send it again: the same form is recorded once only."
+"""What was asked may have arrived although no answer came back."""
 Text = Annotated[str, Form(max_length=1000)]
 Id = Annotated[UUID, Form()]
 
@@ -115,7 +117,7 @@ async def _answer(request: Request, row: AlertRow, back: str, ask: Callable[[Any
     try:
         answer = await ask(request.app.state.console.clients.notify)
     except Away as away:
-        return await _refused(request, row, f"{sentence(away)} Your answer was not recorded.", 503)
+        return await _refused(request, row, f"{sentence(away)} {AGAIN}", 503)
     except grpc.aio.AioRpcError as error:
         return await _refused(request, row, problem_of(error, request.app.state.console.zone), 409)
     if request.headers.get("hx-request") == "true":

@@ -31,6 +31,7 @@ router = APIRouter()
 utc = partial(Timestamp.ToDatetime, tzinfo=UTC)
 """A protobuf time as the templates' filters read it."""
 PAGE = 50
+LOOK_AGAIN = "It is not certain that it was changed: load the page again, and look."
 
 
 @router.get("/feed", response_class=HTMLResponse)
@@ -100,7 +101,7 @@ async def map_code(
     try:
         await request.app.state.console.clients.intake.MapCode(asked)
     except Away as away:
-        return await show(request, person, problem=f"{sentence(away)} Nothing was changed.", status=503)
+        return await show(request, person, problem=f"{sentence(away)} {LOOK_AGAIN}", status=503)
     except grpc.aio.AioRpcError as error:
         return await show(request, person, problem=f"Intake did not accept it: {error.details()}.", status=409)
     return RedirectResponse("/feed#codes", 303)

@@ -16,7 +16,7 @@ from refrain.api.intake.v1 import intake_pb2
 from refrain.runtime.grpc_clients import Away
 from services.chart.adapters.web.audit import look
 from services.chart.adapters.web.clients import answered, sentence
-from services.chart.adapters.web.pages.feed import utc
+from services.chart.adapters.web.pages.feed import LOOK_AGAIN, utc
 from services.chart.adapters.web.render import render
 from services.chart.adapters.web.roles import Person, may
 from services.chart.domain.raw_message import SHOWN_BYTES, lines_of
@@ -135,7 +135,7 @@ async def _change(request: Request, entry: UUID, ask: Callable[[Any], Awaitable[
     try:
         answer = await ask(request.app.state.console.clients.intake)
     except Away as away:
-        return await show(request, entry, status=503, problem=f"{sentence(away)} Nothing was changed.", comment=comment)
+        return await show(request, entry, status=503, problem=f"{sentence(away)} {LOOK_AGAIN}", comment=comment)
     except grpc.aio.AioRpcError as error:
         return await show(request, entry, status=409, problem=_told(error), comment=comment)
     if isinstance(answer, intake_pb2.ResolveResponse) and not answer.accepted:
