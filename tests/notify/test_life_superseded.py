@@ -255,6 +255,19 @@ def test_the_key_goes_on_over_several_ids_and_not_to_another_channel() -> None:
     assert world.keys[other.delivery] == other.delivery
 
 
+def test_who_heard_the_new_alert_before_it_took_over_does_not_hear_the_old_one_again() -> None:
+    world = World()
+    world.issue(raised(**P1))
+    [first] = world.waiting.values()
+    world.tries(first, took=False)
+    world.issue(raised("b", **P1))
+    world.takes(next(one for one in world.waiting.values() if one.alert == an_id("alert", "b")))
+    world.issue(closed(superseded_by=an_id("alert", "b"), **P1))
+    world.settles()
+    assert world.told == ["ana raised"]
+    assert world.thread("b").unsent == ()
+
+
 def test_what_is_said_otherwise_has_a_key_of_its_own() -> None:
     world = World()
     world.issue(raised(**P2_72))

@@ -9,7 +9,7 @@ from refrain.contracts.events.actions import Inherited
 from services.notify.domain import clock, tellings
 from services.notify.domain.facts import UNANSWERED
 from services.notify.domain.happenings import HeardThere, Inherits
-from services.notify.domain.knowing import absorb, believers, known, learned
+from services.notify.domain.knowing import absorb, believers, known, learned, surely_told
 from services.notify.domain.thread import Message, Thread
 from services.notify.domain.turn import Turn
 
@@ -44,7 +44,7 @@ def inherits(turn: Turn, old: Inherits) -> None:
     knows = _up_to_date(before)
     turn.withdraw(lambda message: tellings.asks(message) and (silent or message.to.person in knows))
     if further or not silent:
-        _goes_on(turn, before)
+        _goes_on(turn, own, before)
     clock.wind(turn)
     now = turn.thread
     turn.note(
@@ -71,14 +71,17 @@ def _up_to_date(before: Thread) -> set[str]:
     return surely - {message.to.person for message in before.unsent}
 
 
-def _goes_on(turn: Turn, before: Thread) -> None:
-    """Send what the old alert had on its way, in place of our own first message to the same people."""
-    own = turn.thread
-    at_this_moment = {message.to.person for message in own.unsent if message.begun}
+def _goes_on(turn: Turn, own: Thread, before: Thread) -> None:
+    """Send what the old alert had on its way, in place of our own first message to the same people.
+
+    ``own`` as it was before: whoever was told of it already, or is at this moment, need not hear the same again.
+    """
+    heard = {message.to.person for message in own.unsent if message.begun} | surely_told(own)
+    ours = [message for message in turn.thread.unsent if message.occasion in FIRST and not message.begun]
     for message in before.unsent:
-        if message.to.person not in at_this_moment or message.occasion == "reassigned":
-            first = [one for one in own.unsent if one.to.person == message.to.person and one.occasion in FIRST]
-            _send_on(turn, before, message, frozenset(one.delivery for one in first if not one.begun))
+        if message.to.person not in heard or message.occasion == "reassigned":
+            first = frozenset(one.delivery for one in ours if one.to.person == message.to.person)
+            _send_on(turn, before, message, first)
 
 
 def _send_on(turn: Turn, before: Thread, message: Message, first: frozenset[UUID]) -> None:
