@@ -32,18 +32,21 @@ def heads(
     connection: Connection, key: str, limit: int, before: str, where: Sequence[ColumnElement[bool]]
 ) -> list[Head]:
     """Newest record first: of each report only how its results stand."""
-    narrow = select(REPORTS.c.report, REPORTS.c.recorded_at, REPORTS.c.results).where(*where).limit(limit)
+    narrow = (
+        select(REPORTS.c.report, REPORTS.c.occurred_at, REPORTS.c.recorded_at, REPORTS.c.results)
+        .where(*where)
+        .limit(limit)
+    )
     rows = connection.execute(_listed(connection, narrow, key, before)).all()
     results = {row.report: tuple(dict.fromkeys(codes(row.results))) for row in rows}
     known = _standing(connection, key, [result for ids in results.values() for result in ids])
     return [
         Head(
-            UUID(row.report),
-            moment_of(row.recorded_at),
-            tuple(known[one] for one in results[row.report] if one in known),
+            UUID(row.report), moment_of(row.occurred_at), moment_of(row.recorded_at),
+            tuple(known[result] for result in results[row.report] if result in known),
         )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def _listed(connection: Connection, query: Select[Any], key: str, before: str) -> Select[Any]:
@@ -57,13 +60,17 @@ def _listed(connection: Connection, query: Select[Any], key: str, before: str) -
 def _standing(connection: Connection, key: str, results: Sequence[str]) -> dict[str, Standing]:
     columns = RESULTS.c
     narrow = select(
-        columns.result, columns.state, columns.status, columns.status_class, columns.recorded_at
+        columns.result, columns.state, columns.status, columns.status_class, columns.recorded_at,
+        columns.collected_at, columns.time_precision,
     ).where(columns.patient_key == key, columns.processing == world(connection, key))  # fmt: skip
     return {
-        row.result: Standing(row.state, row.status, row.status_class, moment_of(row.recorded_at))
+        row.result: Standing(
+            row.state, row.status, row.status_class, moment_of(row.recorded_at), moment_of(row.collected_at),
+            row.time_precision,
+        )
         for some in chunks(results)
         for row in connection.execute(narrow.where(columns.result.in_(some)))
-    }
+    }  # fmt: skip
 
 
 def _joined() -> Select[Any]:

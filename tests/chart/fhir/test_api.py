@@ -47,6 +47,14 @@ def test_the_statement_says_what_is_there(fhir: Fhir, fill: Fill) -> None:
     said = fhir.get("metadata")
     CapabilityStatement.model_validate(said)
     assert said["fhirVersion"] == "4.0.1"
+    assert {each["versioning"] for each in said["rest"][0]["resource"]} == {"versioned"}, "all have a versionId"
+    own = {
+        (resource["type"], parameter["name"])
+        for resource in said["rest"][0]["resource"]
+        for parameter in resource["searchParam"]
+        if "documentation" in parameter
+    }
+    assert own == {("Flag", "code"), ("Flag", "status"), ("DetectedIssue", "status")}, "those that R4 does not have"
     for resource in said["rest"][0]["resource"]:
         kind = resource["type"]
         interactions = {each["code"] for each in resource["interaction"]}
@@ -171,6 +179,7 @@ def test_who_has_it_already_is_not_sent_it_again(fhir: Fhir, fill: Fill) -> None
     answer = fhir.client.get(f"/fhir/Observation/{result}")
     tag = answer.headers["etag"]
     assert tag == f'W/"{answer.json()["meta"]["versionId"]}"'
+    assert answer.headers["last-modified"] == "Tue, 03 Feb 2026 12:00:00 GMT"
     again = fhir.client.get(f"/fhir/Observation/{result}", headers={"If-None-Match": tag})
     assert (again.status_code, again.text) == (304, "")
     fill(told({}, CORRECTED))
@@ -252,6 +261,10 @@ def test_a_time_that_is_not_known_to_the_second_is_found_by_id_as_by_patient(
     assert resource.get("effectiveDateTime") == said
     for query in (f"_id={result}", f"patient={patient_of(records)}"):
         assert bool(fhir.all(f"Observation?{query}&date={date}")) == found, query
+    [report] = fhir.all(f"DiagnosticReport?patient={patient_of(records)}")
+    assert report.get("effectiveDateTime") == said, "no more precise than its results"
+    for query in (f"_id={report['id']}", f"patient={patient_of(records)}"):
+        assert bool(fhir.all(f"DiagnosticReport?{query}&date={date}")) == found, query
 
 
 def known_to(precision: str, event: Event) -> Event:
@@ -361,6 +374,20 @@ def test_a_rebuild_that_begins_while_somebody_asks_is_no_empty_answer(
     answer = fhir.client.get(f"/fhir/{path.format(patient_of(records))}")
     assert answer.status_code == 503
     assert rebuilt
+
+
+@pytest.mark.parametrize(("sent", "coded"), [("MR", ["MR"]), ("ward list", []), ("", [])])
+def test_the_type_of_a_number_is_coded_where_hl7_has_a_code(
+    fhir: Fhir, fill: Fill, sent: str, coded: list[str]
+) -> None:
+    records = told({})
+    of_type = [
+        event.model_copy(update={"patient": event.patient.model_copy(update={"type": sent})}) for event in records
+    ]
+    fill(of_type)
+    [identifier] = fhir.get(f"Patient/{patient_of(of_type)}")["identifier"]
+    assert codes([identifier.get("type", {})]) == coded
+    assert identifier.get("type", {}).get("text", "") == sent
 
 
 def test_test_data_is_marked(fhir: Fhir, fill: Fill) -> None:

@@ -91,9 +91,20 @@ def test_a_status_is_found_with_the_code_system_that_fhir_gives_it(
     assert fhir.all(f"{kind}?patient={patient}&status={FHIR}other|{everything[0]['status']}") == []
 
 
+def test_what_a_flag_and_an_issue_rest_on_stands_where_fhir_has_a_place_for_it(fhir: Fhir, patient: str) -> None:
+    for flag in fhir.all(f"Flag?patient={patient}"):
+        urls = [each["url"] for each in flag["extension"] if "valueReference" in each]
+        assert set(urls) == {"http://hl7.org/fhir/StructureDefinition/flag-detail"}
+    for issue in fhir.all(f"DetectedIssue?patient={patient}"):
+        details = [each for evidence in issue["evidence"] for each in evidence["detail"]]
+        assert details == issue["implicated"]
+
+
 def test_loinc_stands_beside_the_code_as_received(fhir: Fhir, patient: str) -> None:
     [first, *_] = fhir.all(f"Observation?patient={patient}&code={LOINC}|34694-0")
     systems = {each["system"]: each["code"] for each in first["code"]["coding"]}
     assert systems[LOINC] == "34694-0"
+    [loinc] = [each for each in first["code"]["coding"] if each["system"] == LOINC]
+    assert "display" not in loinc, "the laboratory's name is none of LOINC's"
     assert first["code"]["text"]
     assert extension(first, "as-received")["code"]

@@ -172,7 +172,7 @@ def test_what_is_found_is_what_is_meant(
 
 def undated(resource: dict[str, Any]) -> Searchable:
     """As its receiver sees it; only its row knows how precise its time is."""
-    return of_resource({name: value for name, value in resource.items() if name != "effectiveDateTime"})
+    return of_resource({name: value for name, value in resource.items() if name != "effectiveDateTime"}, ZONE)
 
 
 def told_of_gone(filters: Filters) -> Filters:

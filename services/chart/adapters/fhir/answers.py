@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -42,7 +44,8 @@ def send(resource: Piece, status: int = 200, headers: Mapping[str, str] | None =
 def send_one(request: Request, resource: Piece) -> Response:
     """A resource with its version, or 304 for whoever has it already."""
     tag = etag(resource)
-    headers = {"ETag": tag}
+    changed = datetime.fromisoformat(resource["meta"]["lastUpdated"])
+    headers = {"ETag": tag, "Last-Modified": format_datetime(changed, usegmt=True)}
     known = {each.strip() for each in request.headers.get("if-none-match", "").split(",")}
     if tag in known or tag.removeprefix("W/") in known or "*" in known:
         return Response(status_code=304, headers=headers)

@@ -63,7 +63,7 @@ class Finder:
                 number = given.rpartition("|")[2]
                 rows |= {row.chart_id: row for row in self._model.patients_numbered(number)}
         found = [self._patient_found(row) for row in rows.values()]
-        return [one for one in found if matches(asked, of_resource(one.resource), self._now)]
+        return [one for one in found if matches(asked, of_resource(one.resource, self._zone), self._now)]
 
     def by_ids(self, asked: Asked) -> list[Found]:
         """The resources that ``_id`` names, as far as the other filters let them through."""
@@ -73,7 +73,9 @@ class Finder:
             for one in found
             if (asked.patient is None or asked.patient == str(one.patient))
             and (not one.gone or asked.also_gone)
-            and matches(asked, of_row(one.row, self._zone) if one.row else of_resource(one.resource), self._now)
+            and matches(
+                asked, of_row(one.row, self._zone) if one.row else of_resource(one.resource, self._zone), self._now
+            )
         ]
 
     def of_patient(self, asked: Asked, patient: PatientRow) -> Page:
@@ -110,7 +112,7 @@ class Finder:
     def _report(self, _: str, identifier: str) -> Found | None:
         report = _uuid(identifier)
         view = self._model.report(report) if report else None
-        return Found(resource_of(self._model, view), view.chart_id) if view else None
+        return Found(resource_of(self._model, view, self._zone), view.chart_id) if view else None
 
     def _alert(self, kind: str, identifier: str) -> Found | None:
         alert = _uuid(identifier)

@@ -54,7 +54,7 @@ def of_reports(asked: Asked) -> list[Condition]:
     return [
         *_all(asked.tokens.get("identifier", ()), _numbered),
         *_all(asked.tokens.get("code", ()), _ordered),
-        *_all(asked.dates.get("date", ()), lambda each: _within(columns.occurred_at, each)),
+        *_all(asked.dates.get("date", ()), lambda each: _between(columns.occurred_at, each, A_YEAR + ZONES, ZONES)),
         *_all(asked.dates.get("_lastUpdated", ()), _not_later),
     ]
 

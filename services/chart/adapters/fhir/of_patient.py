@@ -81,7 +81,7 @@ class PatientSearch:
         return self._page
 
     def _wanted(self, resource: Piece) -> bool:
-        return matches(self._asked, of_resource(resource), self._now)
+        return matches(self._asked, of_resource(resource, self._zone), self._now)
 
     def _calls(self, behind: str) -> str | None:
         if not wants_calls(self._asked):
@@ -118,14 +118,14 @@ class PatientSearch:
         by_head = replace(
             self._asked,
             tokens={name: ands for name, ands in self._asked.tokens.items() if name == "status"},
-            dates={name: ands for name, ands in self._asked.dates.items() if name == "_lastUpdated"},
+            dates={name: ands for name, ands in self._asked.dates.items() if name in ("_lastUpdated", "date")},
         )
 
         def take(head: reports.Head) -> Piece | None:
-            if not matches(by_head, of_head(head), self._now):
+            if not matches(by_head, of_head(head, self._zone), self._now):
                 return None
             view = self._model.report(head.report)
-            resource = resource_of(self._model, view) if view else None
+            resource = resource_of(self._model, view, self._zone) if view else None
             return resource if resource and self._wanted(resource) else None
 
         where = narrowing.of_reports(self._asked)
@@ -187,7 +187,7 @@ class PatientSearch:
         return found, None
 
 
-def resource_of(read_model: ReadModel, view: ReportView) -> Piece:
+def resource_of(read_model: ReadModel, view: ReportView, zone: ZoneInfo) -> Piece:
     """A report with its results as they stand."""
     ids: list[UUID] = list(dict.fromkeys(view.results))
-    return reports.report(view, list(read_model.results_named(view.key, view.processing, ids).values()))
+    return reports.report(view, list(read_model.results_named(view.key, view.processing, ids).values()), zone)

@@ -12,12 +12,10 @@ from refrain.contracts.kinds import kind_of
 from services.chart.domain.course_view import WATCHES
 from services.chart.domain.course_words import REPAIRS, with_code
 from services.chart.domain.fhir.judgements import rule_parts
-from services.chart.domain.fhir.observations import category_of
 from services.chart.domain.fhir.pieces import (
     Piece,
     coding,
     concept,
-    extension,
     instant,
     ours,
     part,
@@ -31,6 +29,8 @@ from services.chart.domain.views import AlertRow, AlertView, ObservationView
 
 Kind = Literal["Flag", "DetectedIssue"]
 REPAIR_PREFIX = "repair."
+FLAG_DETAIL = "http://hl7.org/fhir/StructureDefinition/flag-detail"
+"""FHIR's own extension of Flag: the record that supports it."""
 FLAG_STATUS = {"open": "active", "closed": "inactive", "retracted": "entered-in-error"}
 ISSUE_STATUS = {"open": "preliminary", "closed": "final", "retracted": "entered-in-error"}
 """Preliminary while somebody still has to settle it."""
@@ -84,6 +84,7 @@ def issue(view: AlertView) -> Piece:
         identifiedDateTime=instant(row.raised_at),
         author={"display": "Refrain"},
         implicated=[reference("Observation", each) for each in _results(view)],
+        evidence=[{"detail": [reference("Observation", each)]} for each in _results(view)],
         detail=_sentence(row),
         mitigation=_mitigation(row),
     )
@@ -105,7 +106,7 @@ def repair(view: ObservationView) -> Piece | None:
         identifiedDateTime=instant(counting.recorded_at),
         author={"display": "Refrain"},
         implicated=[reference("Observation", view.row.result)],
-        evidence=[{"code": [ours("result-category", category_of(counting.observation.specimen))]}],
+        evidence=[{"detail": [reference("Observation", view.row.result)]}],
         detail="A repaired reading stands beside the value as received; see its Observation.",
         mitigation=(
             [] if repaired.review == "pending" else [{"action": ours("repair-review", repaired.review)}]
@@ -139,7 +140,8 @@ def _standing(view: AlertView) -> list[Piece]:
 
 
 def _evidence(view: AlertView) -> list[Piece]:
-    return [extension("evidence", valueReference=reference("Observation", each)) for each in _results(view)]
+    """Each as the extension that FHIR has for it."""
+    return [{"url": FLAG_DETAIL, "valueReference": reference("Observation", each)} for each in _results(view)]
 
 
 def _results(view: AlertView) -> list[UUID]:

@@ -11,6 +11,8 @@ FHIR_VERSION = "4.0.1"
 CHANGED = "2026-11-25"
 """When what is said here changed last."""
 WITH_HISTORY = ("Observation",)
+OWN = frozenset({("Flag", "code"), ("Flag", "status"), ("DetectedIssue", "status")})
+"""Search parameters that FHIR R4 does not have."""
 ABOUT: Mapping[str, str] = {
     "Patient": "Numbers and sex; Refrain knows no names. The id is also that of the console's pages.",
     "Observation": (
@@ -48,6 +50,11 @@ def statement(base: str, software: str) -> Piece:
     }
 
 
+def _parameter(kind: str, name: str, sort: str) -> Piece:
+    own = {"documentation": "Of this server: R4 defines none of this name here."} if (kind, name) in OWN else {}
+    return {"name": name, "type": sort} | own
+
+
 def _resource(kind: str) -> Piece:
     with_history = kind in WITH_HISTORY
     interactions = ["read", "vread", "history-instance", "search-type"] if with_history else ["read", "search-type"]
@@ -55,12 +62,12 @@ def _resource(kind: str) -> Piece:
         "type": kind,
         "documentation": ABOUT[kind],
         "interaction": [{"code": code} for code in interactions],
-        "versioning": "versioned" if with_history else "no-version",
+        "versioning": "versioned",
         "readHistory": with_history,
         "updateCreate": False,
         "conditionalCreate": False,
         "conditionalRead": "not-match",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
-        "searchParam": [{"name": name, "type": sort} for name, sort in SEARCHES[kind].items()],
+        "searchParam": [_parameter(kind, name, sort) for name, sort in SEARCHES[kind].items()],
     }

@@ -114,14 +114,18 @@ def _span(parts: dict[str, str | None], zone: ZoneInfo) -> Span:
     return start, start + (timedelta(seconds=1) if parts["second"] else timedelta(minutes=1))
 
 
+def date_of(at: datetime, precision: str, zone: ZoneInfo) -> str:
+    """The year, month or day that begins at a moment, whatever the sender's zone: its middle decides."""
+    middle = (at + MIDDLES[precision]).astimezone(zone)
+    return f"{middle:%Y-%m-%d}"[: {"year": 4, "month": 7, "day": 10}[precision]]
+
+
 def span_of(at: datetime, precision: str, zone: ZoneInfo) -> Span | None:
     """When a result was collected, as wide as its precision leaves open; None for an unknown or relative time."""
     match precision:
         case "relative" | "unknown":
             return None
         case "year" | "month" | "day":
-            middle = (at + MIDDLES[precision]).astimezone(zone)  # which one it is, whatever the sender's zone
-            written = f"{middle:%Y-%m-%d}"[: {"year": 4, "month": 7, "day": 10}[precision]]
-            return wanted(written, zone).span
+            return wanted(date_of(at, precision, zone), zone).span
     widths = {"hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
     return at, at + widths.get(precision, timedelta(0))

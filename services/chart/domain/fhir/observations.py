@@ -182,10 +182,13 @@ def _said(version: VersionRow, shown: Observation) -> Piece:
 
 
 def _code(shown: Observation) -> Piece:
-    """The code as received, LOINC where it is known, and the analyte that Refrain judges it as."""
+    """The code as received, LOINC where it is known, and the analyte that Refrain judges it as.
+
+    A name of the laboratory's is no display of LOINC's: it stands in ``as-received``.
+    """
     entry = CATALOGUE.get(shown.analyte) if shown.analyte else None
     is_loinc = shown.system.upper() in LOINC_SYSTEMS and check_digit_ok(shown.code)
-    received = coding(LOINC if is_loinc else code_system(shown.system), shown.code, shown.name)
+    received = coding(LOINC, shown.code) if is_loinc else coding(code_system(shown.system), shown.code, shown.name)
     known = [coding(LOINC, entry.loinc[0])] if entry is not None and entry.loinc and not is_loinc else []
     judged_as = [coding(f"{BASE}/CodeSystem/analyte", entry.code, entry.name)] if entry is not None else []
     return concept(received, *known, *judged_as, words=entry.name if entry else shown.name or shown.code)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from refrain.clinical.statuses import StatusClass
 from refrain.contracts.fhir_names import code_system
+from services.chart.domain.fhir.moments import Span, date_of, wanted
 from services.chart.domain.fhir.observations import GONE, Stands, status_of
 from services.chart.domain.fhir.pieces import (
     Piece,
@@ -29,6 +32,20 @@ SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
 UNSETTLED = {"registered", "preliminary", "unknown"}
 
 
+FINENESS = ("day", "month", "year", "relative", "unknown")
+"""Precisions of times that are no instants, the finest first."""
+
+
+class Collected(Stands, Protocol):
+    """How a result stands, and when it was collected."""
+
+    @property
+    def collected_at(self) -> datetime: ...
+
+    @property
+    def time_precision(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How one result of a report stands."""
@@ -37,6 +54,8 @@ class Standing:
     status: str
     status_class: StatusClass
     recorded_at: datetime
+    collected_at: datetime
+    time_precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,7 @@ class Head:
     """A report before it is read in full. ``standing``: those of its results that are known."""
 
     report: UUID
+    occurred_at: datetime
     recorded_at: datetime
     standing: tuple[Standing, ...]
 
@@ -59,7 +79,27 @@ class Head:
         return max([self.recorded_at, *said])
 
 
-def report(view: ReportView, results: Sequence[ResultRow]) -> Piece:
+def effective(occurred_at: datetime, standing: Sequence[Collected], zone: ZoneInfo) -> tuple[str | None, Span | None]:
+    """When what is reported was true, as FHIR writes it and as a search compares it: no more precise than its results.
+
+    A day of the laboratory's zone is that day here too; None where no more than a relative day is known.
+    """
+    known = [each for each in standing if status_of(each) is not None]
+    finest = min(known, key=lambda each: _coarseness(each.time_precision), default=None)
+    match finest.time_precision if finest else "":
+        case "relative" | "unknown":
+            return None, None
+        case "day" | "month" | "year" as precision if finest is not None:
+            date = date_of(finest.collected_at, precision, zone)
+            return date, wanted(date, zone).span
+    return instant(occurred_at), (occurred_at, occurred_at)
+
+
+def _coarseness(precision: str) -> int:
+    return FINENESS.index(precision) + 1 if precision in FINENESS else 0
+
+
+def report(view: ReportView, results: Sequence[ResultRow], zone: ZoneInfo) -> Piece:
     """``results``: the rows of the report's results that are known, in any order."""
     order = view.order
     by_id = {row.result: row for row in results if status_of(row) is not None}
@@ -77,7 +117,7 @@ def report(view: ReportView, results: Sequence[ResultRow]) -> Piece:
         category=[concept(coding(SECTIONS, "LAB", "Laboratory"))],
         code=_code(order.code),
         subject=reference("Patient", view.chart_id),
-        effectiveDateTime=instant(view.occurred_at),
+        effectiveDateTime=effective(view.occurred_at, standing, zone)[0],
         issued=instant(max((row.issued_at for row in shown), default=view.recorded_at)),
         performer=[some(display=text(view.sender))] if view.sender.strip() else [],
         result=[reference("Observation", row.result) for row in shown],

@@ -20,7 +20,7 @@ from services.chart.domain.fhir.alerts import status_of as alert_status
 from services.chart.domain.fhir.moments import NoMoment, Span, Wanted, span_of, wanted
 from services.chart.domain.fhir.observations import CATEGORIES, LOINC_SYSTEMS, category_of, status_of
 from services.chart.domain.fhir.pieces import Piece, code
-from services.chart.domain.fhir.reports import Head
+from services.chart.domain.fhir.reports import Head, effective
 from services.chart.domain.views import AlertRow, ResultRow
 
 Token = tuple[str, str]
@@ -208,11 +208,12 @@ def _codes(row: ResultRow) -> Iterable[Token]:
             yield LOINC, entry.loinc[0]
 
 
-def of_head(head: Head) -> Searchable:
+def of_head(head: Head, zone: ZoneInfo) -> Searchable:
     """A report, before it is made into a resource: all that its results decide."""
     status = (STATUS_SYSTEMS["DiagnosticReport"], head.status)
     at = head.changed_at
-    return Searchable({"status": frozenset({status})}, {"_lastUpdated": (at, at)})
+    when = effective(head.occurred_at, head.standing, zone)[1]
+    return Searchable({"status": frozenset({status})}, {"_lastUpdated": (at, at), "date": when})
 
 
 def of_alert(row: AlertRow) -> Searchable:
@@ -221,8 +222,8 @@ def of_alert(row: AlertRow) -> Searchable:
     return Searchable({"code": frozenset({(ALERT_KINDS, row.kind)}), "status": frozenset({status})}, {})
 
 
-def of_resource(resource: Piece) -> Searchable:
-    """A resource that was made already, not of a result: its times are instants or none."""
+def of_resource(resource: Piece, zone: ZoneInfo) -> Searchable:
+    """A resource that was made already, not of a result: its times are instants, dates or none."""
     kind = resource["resourceType"]
     codes = [resource.get("code", {})]
     identifiers = [(each.get("system", ""), each["value"]) for each in resource.get("identifier", ())]
@@ -234,9 +235,9 @@ def of_resource(resource: Piece) -> Searchable:
             "identifier": frozenset(identifiers),
         },
         dates={
-            "date": _span(resource),
-            "identified": _instant(resource.get("identifiedDateTime")),
-            "_lastUpdated": _instant(resource["meta"]["lastUpdated"]),
+            "date": _span(resource, zone),
+            "identified": _moment(resource.get("identifiedDateTime"), zone),
+            "_lastUpdated": _moment(resource["meta"]["lastUpdated"], zone),
         },
     )
 
@@ -245,19 +246,21 @@ def _tokens(concepts: Iterable[Piece]) -> frozenset[Token]:
     return frozenset((each.get("system", ""), each["code"]) for one in concepts for each in one.get("coding", ()))
 
 
-def _span(resource: Piece) -> Span | None:
+def _span(resource: Piece, zone: ZoneInfo) -> Span | None:
     """Of a Flag its period, open-ended while it is active; of others when they were true."""
     if "period" not in resource:
-        return _instant(resource.get("effectiveDateTime"))
+        return _moment(resource.get("effectiveDateTime"), zone)
     period = resource["period"]
     start = datetime.fromisoformat(period["start"])
     end = datetime.fromisoformat(period["end"]) if "end" in period else datetime.max.replace(tzinfo=start.tzinfo)
     return start, end
 
 
-def _instant(text: str | None) -> Span | None:
+def _moment(text: str | None, zone: ZoneInfo) -> Span | None:
     if text is None:
         return None
+    if "T" not in text:
+        return wanted(text, zone).span
     at = datetime.fromisoformat(text)
     return at, at
 
