@@ -122,7 +122,7 @@ class PatientSearch:
         )
 
         def take(head: reports.Head) -> Piece | None:
-            if not matches(by_head, of_head(head, self._zone), self._now):
+            if not matches(by_head, of_head(head, self._zone, dated="date" in by_head.dates), self._now):
                 return None
             view = self._model.report(head.report)
             resource = resource_of(self._model, view, self._zone) if view else None

@@ -208,11 +208,11 @@ def _codes(row: ResultRow) -> Iterable[Token]:
             yield LOINC, entry.loinc[0]
 
 
-def of_head(head: Head, zone: ZoneInfo) -> Searchable:
-    """A report, before it is made into a resource: all that its results decide."""
+def of_head(head: Head, zone: ZoneInfo, *, dated: bool) -> Searchable:
+    """A report, before it is made into a resource: all that its results decide; when, only where it is asked for."""
     status = (STATUS_SYSTEMS["DiagnosticReport"], head.status)
     at = head.changed_at
-    when = effective(head.occurred_at, head.standing, zone)[1]
+    when = effective(head.occurred_at, head.standing, zone)[1] if dated else None
     return Searchable({"status": frozenset({status})}, {"_lastUpdated": (at, at), "date": when})
 
 
