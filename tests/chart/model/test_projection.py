@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,8 @@ from records import Feed, actions_for, arrived, note, records_of, topic_of
 from sqlalchemy import Engine, select
 
 from refrain.contracts.events import Event, LabReport, ResponseAssessed
-from refrain.contracts.topics import FLAGGED_REPORTS, LAB_REPORTS
-from refrain.runtime.consume import Batch, MovedElsewhere
+from refrain.contracts.topics import ALERT_ACTIONS, ALERTS, CARE_EVENTS, FLAGGED_REPORTS, LAB_REPORTS, RESPONSES
+from refrain.runtime.consume import Batch, MovedElsewhere, Noted
 from refrain.runtime.database import open_database, upgrade
 from services.chart.adapters.projection import Projection
 from services.chart.adapters.read_model import ReadModel
@@ -87,6 +88,62 @@ def test_the_set_of_records_decides_and_not_their_arrival(
         feed(batch)
     assert contents(engine) == in_order
     assert projection.digest() == digest
+
+
+@settings(ON_ONE_DATABASE, max_examples=10)
+@given(log=a_log(), data=st.data())
+def test_a_rebuild_that_is_killed_and_begun_again_is_identical(
+    engine: Engine, projection: Projection, log: tuple[list[Event], list[list[Event]]], data: st.DataObject
+) -> None:
+    """Corrections, repeats, dead letters and what was driven again included; whatever was read before the kill."""
+    records = log[0]
+    again = data.draw(st.lists(st.sampled_from(range(len(records))), max_size=4, unique=True))
+    letters = [note(topic_of(records[at]), LETTER_OF[topic_of(records[at]).name], number, of=at) for number, at in
+               enumerate(again)]  # fmt: skip
+    batches = read_from_kafka(records, letters, again, data.draw(st.integers(5, 60)))
+    goals = dict(pair for batch in batches for pair in batch.after.items())
+    digests = []
+    for killed_after in (len(batches), data.draw(st.integers(0, len(batches) - 1)), len(batches)):
+        projection.empty("one", goals)
+        for batch in batches[:killed_after]:
+            Projection(engine).take(batch)
+        whole = killed_after == len(batches)
+        assert ReadModel(engine).progress().rebuilding is not whole
+        digests += [projection.digest()] if whole else []
+    assert digests[0] == digests[1]
+    redriven = {letter.id for letter in ReadModel(engine).dead_letters(500) if letter.redriven}
+    assert len(redriven) == len({letter.headers["id"] for letter in letters})
+
+
+LETTER_OF = {
+    LAB_REPORTS.name: "flagging", FLAGGED_REPORTS.name: "response", RESPONSES.name: "relapse",
+    CARE_EVENTS.name: "relapse",
+    ALERTS.name: "notify", ALERT_ACTIONS.name: "chart",
+}  # fmt: skip
+"""A service that reads each topic."""
+
+
+def read_from_kafka(
+    records: list[Event], letters: list[Noted], again: list[int], size: int
+) -> list[Batch]:  # fmt: skip
+    """The batches of one consumer: records, then dead letters about some of them, which were then driven again."""
+    batches: list[Batch] = []
+    feed = Feed(batches.append)
+    for start in range(0, len(records), size):
+        feed(records[start : start + size])
+    by_topic: dict[str, list[Noted]] = {}
+    for letter in letters:
+        at = by_topic.setdefault(letter.topic, [])
+        at.append(dataclasses.replace(letter, offset=len(at)))
+    for topic in by_topic.values():
+        feed([], noted=topic)
+    for letter, at in zip(letters, again, strict=True):
+        place = topic_of(records[at]).name, 0
+        offset = feed.at[place]
+        fact = arrived(records[at], offset=offset, redrives=letter.headers["id"].decode())
+        feed.at[place] = offset + 1
+        batches.append(Batch((fact,), {place: offset}, {place: offset + 1}))
+    return batches
 
 
 def test_the_digest_tells_read_models_apart(projection: Projection) -> None:
