@@ -182,7 +182,7 @@ def searches(patient: object) -> list[tuple[str, str]]:
         ("those of a code that nobody has", f"Observation?patient={patient}&code=nothing"),
         ("those corrected, none is", f"Observation?patient={patient}&status=corrected"),
         ("those of a day", f"Observation?patient={patient}&date=2021-03-04"),
-        ("those new since yesterday", f"Observation?patient={patient}&_lastUpdated=ge2099"),
+        ("those changed lately, none is", f"Observation?patient={patient}&_lastUpdated=ge2099"),
         ("50 DiagnosticReports", f"DiagnosticReport?patient={patient}"),
         ("those corrected, none is (reports)", f"DiagnosticReport?patient={patient}&status=corrected"),
         ("DetectedIssues, none is there", f"DetectedIssue?patient={patient}"),
