@@ -88,7 +88,12 @@ class Decider(Generic[Issued]):
         try:
             return self._fold(patient, known, new, broken), []
         except Exception:  # noqa: BLE001 - a pure step has no transient failures: it is about these facts
-            accepted: list[Arrived] = []
+            return self._one_by_one(patient, known, new, broken)
+
+    def _one_by_one(
+        self, patient: str, known: Known[Issued], new: Sequence[Arrived], broken: bool
+    ) -> tuple[Change[Issued] | None, list[Poison]]:
+        accepted: list[Arrived] = []
         refused: list[Poison] = []
         for arrived in new:
             try:
